@@ -1,0 +1,1 @@
+"""Patchbay's core: everything that is true without a screen."""

@@ -1,0 +1,1 @@
+"""HTTP: what the server answers beside Streamlit's pages."""

@@ -1,0 +1,1 @@
+"""The rules: pure functions and frozen records, no I/O."""

@@ -1,0 +1,151 @@
+"""Rows as frozen records. The only place where a row's keys are read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+LinkState: TypeAlias = Literal["current", "history", "unlinked", "set_aside"]
+Confidence: TypeAlias = Literal["certain", "high", "medium", "low"]
+
+CONFIDENCES: tuple[Confidence, ...] = ("certain", "high", "medium", "low")
+"""Best first."""
+
+
+def parse_time(value: str | None) -> datetime | None:
+    """An ISO 8601 text as an aware time in UTC; a naive one is read as UTC (contract)."""
+    if value is None:
+        return None
+    moment = datetime.fromisoformat(value)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: everything that shares a Call SID, as the roll-up and the judge know it.
+
+    ``duration`` is in seconds, ``direction`` and ``status`` are Twilio's words, ``cause_leads`` are the lead ids that the
+    cause's sentence names (best first). ``cause`` is None until judged, and for linked calls.
+    """
+
+    call_sid: str
+    state: LinkState
+    started_at: datetime
+    lead_id: int | None = None
+    set_aside: bool = False
+    by_hand: bool = False
+    direction: str | None = None
+    from_number: str | None = None
+    to_number: str | None = None
+    status: str | None = None
+    duration: int | None = None
+    event_count: int = 0
+    transcript_count: int = 0
+    counterpart: str | None = None
+    cause: str | None = None
+    cause_leads: tuple[int, ...] = ()
+    best_lead_id: int | None = None
+    best_confidence: Confidence | None = None
+    best_evidence: str | None = None
+    best_lead_name: str | None = None
+    best_lead_phone: str | None = None
+    best_lead_status: str | None = None
+    candidate_count: int = 0
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Call":
+        """A row of the view ``call_links``."""
+        known = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
+        started = parse_time(row["started_at"])
+        assert started is not None, "calls.started_at is never null"
+        return cls(**{**known, "started_at": started, "cause_leads": tuple(row.get("cause_leads") or ())})
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A row of the customer's ``leads``; ``row`` is the whole row with all the columns that the customer has."""
+
+    id: int
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    lead_status: str | None = None
+    notes: str | None = None
+    call_sid: str | None = None
+    created_at: datetime | None = None
+    last_contacted_at: datetime | None = None
+    row: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Lead":
+        """A row of ``leads``, or of ``leads_with_keys`` and ``leads_by_ids``."""
+        plain = ("id", "name", "phone", "email", "lead_status", "notes", "call_sid")
+        return cls(
+            **{name: row.get(name) for name in plain},
+            created_at=parse_time(row.get("created_at")),
+            last_contacted_at=parse_time(row.get("last_contacted_at")),
+            row=dict(row),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvent:
+    """One row of the append-only ledger. ``before`` and ``after`` have the shape of the contract."""
+
+    id: int | None
+    at: datetime | None
+    actor: str
+    source: str
+    action: str
+    call_sid: str
+    lead_id: int | None
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    reason: str | None = None
+    evidence: Any = None
+    batch_id: str | None = None
+    request_id: str | None = None
+    undoes: int | None = None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "LinkEvent":
+        """The JSON of a link event, as the commands and ``link_activity`` return it."""
+        known = {name: row.get(name) for name in cls.__dataclass_fields__}
+        return cls(**{**known, "at": parse_time(row.get("at"))})
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's JSON shape."""
+        shown = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**shown, "at": self.at.isoformat() if self.at else None}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One checkable reason: ``source`` names the row it comes from (``leads/12``), ``detail`` is a sentence."""
+
+    kind: str
+    detail: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A lead that may belong to a call, with what speaks for it and against it."""
+
+    lead_id: int
+    name: str | None
+    phone: str | None
+    confidence: Confidence
+    evidence: tuple[Evidence, ...]
+    against: tuple[Evidence, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's JSON shape."""
+        return {
+            "lead_id": self.lead_id,
+            "name": self.name,
+            "phone": self.phone,
+            "confidence": self.confidence,
+            "evidence": [{"kind": e.kind, "detail": e.detail, "source": e.source} for e in self.evidence],
+            "against": [{"kind": e.kind, "detail": e.detail, "source": e.source} for e in self.against],
+        }

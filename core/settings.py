@@ -1,0 +1,123 @@
+"""Configuration: the environment and ``.env`` become one frozen :class:`Settings`. The only reader of ``os.environ``."""
+
+import getpass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from core.errors import BadInput
+
+DEFAULT_GRACE_SECONDS = 120
+DEFAULT_REGION = "US"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What Patchbay was told by its environment. Secrets are left out of ``repr``.
+
+    :ivar database_url: libpq URL of the database, or None for the embedded one.
+    :ivar supabase_url: project URL; with ``supabase_key`` the Supabase way in is chosen.
+    :ivar data_dir: folder of the embedded PostgreSQL, or None for the default of the machine.
+    :ivar link_grace_seconds: how long an unlinked call counts as ``pending``, in seconds.
+    :ivar default_region: ISO 3166 region in which a number without country code is read.
+    :ivar own_numbers: our Twilio numbers as given (TWILIO_PHONE_NUMBER and OWN_NUMBERS), not normalised.
+    :ivar public_url: the address under which the console is reachable from outside, or None.
+    :ivar actor: name that link events carry when nobody is signed in: the machine's user.
+    """
+
+    database_url: str | None = field(default=None, repr=False)
+    supabase_url: str | None = None
+    supabase_key: str | None = field(default=None, repr=False)
+    data_dir: Path | None = None
+    link_grace_seconds: int = DEFAULT_GRACE_SECONDS
+    default_region: str = DEFAULT_REGION
+    own_numbers: tuple[str, ...] = ()
+    public_url: str | None = None
+    actor: str = "unknown"
+
+    @classmethod
+    def load(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> "Settings":
+        """Read the environment (a set variable wins) over ``.env`` in the working directory.
+
+        :param env: variables to read instead of ``os.environ``; then no ``.env`` is read unless ``dotenv`` names one.
+        :raises BadInput: when a variable has a value that cannot be meant; the message names it.
+        """
+        values = _merged(env, dotenv)
+        return cls(
+            database_url=_text(values, "DATABASE_URL"),
+            supabase_url=_text(values, "SUPABASE_URL"),
+            supabase_key=_text(values, "SUPABASE_SERVICE_ROLE_KEY") or _text(values, "SUPABASE_KEY"),
+            data_dir=_path(values, "PATCHBAY_DATA_DIR"),
+            link_grace_seconds=_seconds(values, "PATCHBAY_LINK_GRACE_SECONDS", DEFAULT_GRACE_SECONDS),
+            default_region=_region(values),
+            own_numbers=_numbers(values),
+            public_url=_url(values, "PUBLIC_URL"),
+            actor=_machine_user(),
+        )
+
+    @property
+    def data_source(self) -> str:
+        """Which database was chosen: ``supabase``, ``database_url`` or ``embedded``."""
+        if self.supabase_url and self.supabase_key:
+            return "supabase"
+        return "database_url" if self.database_url else "embedded"
+
+
+def _merged(env: Mapping[str, str] | None, dotenv: Path | None) -> dict[str, str]:
+    path = dotenv or (Path(".env") if env is None else None)
+    found = dotenv_values(path) if path and path.is_file() else {}
+    merged = {key: value for key, value in found.items() if value is not None}
+    return {**merged, **(os.environ if env is None else env)}
+
+
+def _text(values: Mapping[str, str], name: str) -> str | None:
+    return values.get(name, "").strip() or None
+
+
+def _path(values: Mapping[str, str], name: str) -> Path | None:
+    text = _text(values, name)
+    return Path(text).expanduser() if text else None
+
+
+def _seconds(values: Mapping[str, str], name: str, default: int) -> int:
+    text = _text(values, name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) > 604_800:
+        raise BadInput(f"{name} is {text!r}: expected whole seconds from 0 to 604800 (a week).")
+    return int(text)
+
+
+def _region(values: Mapping[str, str]) -> str:
+    text = (_text(values, "DEFAULT_REGION") or DEFAULT_REGION).upper()
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if text not in SUPPORTED_REGIONS:
+        raise BadInput(f"DEFAULT_REGION is {text!r}: expected a two-letter country code such as US, GB or IN.")
+    return text
+
+
+def _numbers(values: Mapping[str, str]) -> tuple[str, ...]:
+    given = [values.get("TWILIO_PHONE_NUMBER", ""), *values.get("OWN_NUMBERS", "").split(",")]
+    return tuple(dict.fromkeys(number.strip() for number in given if number.strip()))
+
+
+def _url(values: Mapping[str, str], name: str) -> str | None:
+    text = _text(values, name)
+    if text is None:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadInput(f"{name} is {text!r}: expected an address such as https://console.example.com.")
+    return text.rstrip("/")
+
+
+def _machine_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -1,0 +1,1 @@
+"""Ways into the database: the only place that knows a driver."""
