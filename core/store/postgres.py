@@ -1,0 +1,167 @@
+"""The way into a database by ``DATABASE_URL``, and into the embedded one: psycopg 3 behind the gateway Protocol."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from core.errors import Busy, MigrationNeeded
+from core.store.connections import Connections, readable
+from core.store.failures import MIGRATE_HINT, RETRYABLE, statement_failure
+from core.store.gateway import Condition, Order, Row
+from core.store.statements import (
+    Params,
+    Signature,
+    call_function,
+    count_rows,
+    function_source,
+    relation_source,
+    select_rows,
+)
+
+STATEMENT_TIMEOUT = 15.0
+"""Seconds that one statement may take on the server; people do not wait longer for a page."""
+RETRY_SECONDS = 2.0
+"""How long a command that lost a race is repeated before :class:`core.errors.Busy`."""
+
+_SIGNATURE = """
+select coalesce(jsonb_agg(jsonb_build_object(
+    'names', p.proargnames, 'modes', p.proargmodes::text[], 'set', p.proretset, 'void', p.prorettype = 'void'::regtype,
+    'types', (select array_agg(pg_catalog.format_type(t.type, null) order by t.n)
+              from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])) with ordinality as t(type, n)))), '[]')
+from pg_catalog.pg_proc p
+where p.pronamespace = 'public'::regnamespace and p.proname = %s"""
+
+
+class PostgresGateway:
+    """:class:`core.store.gateway.Gateway` over a psycopg pool. Safe to share between threads; connects at first use.
+
+    :param database_url: libpq URL or key=value string. Port 6543 or ``pgbouncer=true`` means a transaction pooler.
+    :param statement_timeout: seconds after which the server stops a statement (:class:`core.errors.TimedOut`).
+    :param size: most connections at a time.
+    :param on_down: called when the server is not running, before giving up; the embedded supervisor restarts it.
+    :raises core.errors.BadInput: when the URL cannot be read.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        statement_timeout: float = STATEMENT_TIMEOUT,
+        size: int = 8,
+        on_down: Callable[[], None] | None = None,
+    ) -> None:
+        conninfo, pooled = readable(database_url)
+        self._connections = Connections(
+            conninfo, pooled=pooled, statement_timeout=statement_timeout, size=size, on_down=on_down
+        )
+        self._signatures: dict[str, Signature] = {}
+        self._signatures_lock = threading.Lock()
+
+    def select(
+        self,
+        relation: str,
+        *,
+        columns: Sequence[str] = ("*",),
+        where: Iterable[Condition] = (),
+        order: Sequence[Order] = (),
+        limit: int | None = None,
+        args: Mapping[str, Any] | None = None,
+    ) -> list[Row]:
+        """Rows of a table or view, or with ``args`` of a set-returning function."""
+        source, given = self._source(relation, args)
+        statement, params = select_rows(source, columns, where, order, limit)
+        rows: list[Row] = self._value(statement, given + params)
+        return rows
+
+    def count(self, relation: str, *, where: Iterable[Condition] = (), args: Mapping[str, Any] | None = None) -> int:
+        """Exactly how many rows ``select`` would find."""
+        source, given = self._source(relation, args)
+        statement, params = count_rows(source, where)
+        return int(self._value(statement, given + params))
+
+    def call(self, function: str, **args: Any) -> Any:
+        """Call a SQL function; a race that was lost is run again for about two seconds, then Busy."""
+        statement, params = call_function(function, self._signature(function), args)
+        deadline = time.monotonic() + RETRY_SECONDS
+        pause = 0.02
+        while True:
+            try:
+                return self._value(statement, params)
+            except Busy as busy:
+                cause = busy.__cause__
+                raced = isinstance(cause, psycopg.Error) and cause.sqlstate in RETRYABLE
+                if not raced or time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, 0.3)
+
+    def ping(self) -> None:
+        """Return when the database answers; :class:`core.errors.DatabaseDown` within 3 seconds otherwise."""
+        with self._connections.connection():
+            pass
+
+    def close(self) -> None:
+        """Give all connections back; may be called again."""
+        self._connections.close()
+
+    def _source(self, relation: str, args: Mapping[str, Any] | None) -> tuple[sql.Composable, Params]:
+        if args is None:
+            return relation_source(relation), []
+        return function_source(relation, self._signature(relation), args)
+
+    def _signature(self, function: str) -> Signature:
+        """Argument types of a function of ours, asked for once."""
+        with self._signatures_lock:
+            known = self._signatures.get(function)
+        if known:
+            return known
+        found = self._value(sql.SQL(_SIGNATURE), [function])
+        if len(found) != 1:
+            what = "lacks" if not found else "has several versions of"
+            raise MigrationNeeded(f"The database {what} the function {function}.", hint=MIGRATE_HINT)
+        signature = _signature(found[0])
+        with self._signatures_lock:
+            self._signatures[function] = signature
+        return signature
+
+    def _value(self, statement: sql.SQL | sql.Composed, params: Params) -> Any:
+        """Run one statement that gives one value."""
+        try:
+            with self._connections.connection() as connection:
+                if self._connections.pooled:
+                    return self._in_transaction(connection, statement, params)
+                row = connection.execute(statement, params).fetchone()
+        except psycopg.Error as failure:
+            raise self._failed(failure) from failure
+        return row[0] if row else None
+
+    def _in_transaction(
+        self, connection: psycopg.Connection[tuple[Any, ...]], statement: sql.SQL | sql.Composed, params: Params
+    ) -> Any:
+        """Behind a transaction pooler settings last only as long as the transaction."""
+        milliseconds = str(int(self._connections.statement_timeout * 1000))
+        with connection.transaction():
+            connection.execute(
+                "select set_config('timezone', 'UTC', true), set_config('statement_timeout', %s, true)", [milliseconds]
+            )
+            row = connection.execute(statement, params).fetchone()
+        return row[0] if row else None
+
+    def _failed(self, failure: psycopg.Error) -> Exception:
+        error = statement_failure(self._connections.conninfo, failure)
+        if isinstance(error, MigrationNeeded):
+            with self._signatures_lock:
+                self._signatures.clear()
+        return error
+
+
+def _signature(row: Row) -> Signature:
+    names, types = row["names"] or [], row["types"] or []
+    modes = row["modes"] or ["i"] * len(types)
+    inputs = {name: kind for name, kind, mode in zip(names, types, modes, strict=False) if mode in ("i", "b", "v")}
+    return Signature(types=inputs, returns_set=row["set"], returns_void=row["void"])

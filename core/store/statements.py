@@ -1,0 +1,215 @@
+"""SQL for the gateway's three questions. Names become quoted identifiers, values always bound parameters.
+
+Scalars are bound as text of unknown type, as PostgREST does: the column or the function decides what they are, so an
+id may be an int here and a bigint there, and a value that cannot be read is an input error, not a missing operator.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from psycopg import sql
+
+from core.errors import BadInput
+from core.store.gateway import AnyOf, Condition, Order, Where
+
+Params: TypeAlias = list[str | None]
+BYTE_ORDERED = frozenset({"call_sid"})
+"""Columns that compare in byte order, whatever the database's collation ("greater SID" means byte order)."""
+
+_COMPARE = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What ``pg_proc`` says about one function.
+
+    :ivar types: SQL type of each named input argument.
+    :ivar returns_set: the function returns rows.
+    :ivar returns_void: the function returns nothing.
+    """
+
+    types: Mapping[str, str]
+    returns_set: bool
+    returns_void: bool
+
+
+def select_rows(
+    source: sql.Composable,
+    columns: Sequence[str],
+    where: Iterable[Condition],
+    order: Sequence[Order],
+    limit: int | None,
+) -> tuple[sql.Composed, Params]:
+    """One JSON array with the rows of ``source`` that fit, in order."""
+    condition, params = _all_of(where)
+    names = sql.SQL(", ").join(sql.SQL("*") if name == "*" else sql.Identifier(name) for name in columns)
+    inner = sql.SQL("select {} from {} where {}").format(names, source, condition)
+    if order:
+        inner += sql.SQL(" order by ") + sql.SQL(", ").join(_sorting(item) for item in order)
+    if limit is not None:
+        inner += sql.SQL(" limit {}").format(sql.Literal(int(limit)))
+    return sql.SQL("select coalesce(jsonb_agg(to_jsonb(t)), '[]') from ({}) t").format(inner), params
+
+
+def count_rows(source: sql.Composable, where: Iterable[Condition]) -> tuple[sql.Composed, Params]:
+    """How many rows of ``source`` fit."""
+    condition, params = _all_of(where)
+    return sql.SQL("select count(*) from {} where {}").format(source, condition), params
+
+
+def call_function(name: str, signature: Signature, args: Mapping[str, Any]) -> tuple[sql.Composed, Params]:
+    """A call whose result is one JSON value (an array for a function that returns rows)."""
+    invocation, params = function_source(name, signature, args)
+    if signature.returns_void:
+        return sql.SQL("select {}").format(invocation), params
+    if signature.returns_set:
+        return sql.SQL("select coalesce(jsonb_agg(to_jsonb(t)), '[]') from {} t").format(invocation), params
+    return sql.SQL("select to_jsonb({})").format(invocation), params
+
+
+def function_source(name: str, signature: Signature, args: Mapping[str, Any]) -> tuple[sql.Composed, Params]:
+    """``public.name(arg => $1::type, …)``."""
+    given, params = [], []
+    for key, value in args.items():
+        kind = signature.types.get(key)
+        cast = sql.SQL("::" + kind) if kind else sql.SQL("")
+        given.append(sql.SQL("{} => %s{}").format(sql.Identifier(key), cast))
+        params.append(_argument(key, kind, value))
+    return sql.SQL("{}({})").format(sql.Identifier("public", name), sql.SQL(", ").join(given)), params
+
+
+def relation_source(name: str) -> sql.Composable:
+    """A table or view of schema public."""
+    return sql.Identifier("public", name)
+
+
+def _all_of(conditions: Iterable[Condition]) -> tuple[sql.Composable, Params]:
+    parts: list[sql.Composable] = []
+    params: Params = []
+    for condition in conditions:
+        part, values = _any_of(condition) if isinstance(condition, AnyOf) else _one(condition)
+        parts.append(part)
+        params += values
+    return (sql.SQL(" and ").join(parts) if parts else sql.SQL("true")), params
+
+
+def _any_of(choice: AnyOf) -> tuple[sql.Composable, Params]:
+    groups = [_all_of(group) for group in choice.groups]
+    if not groups:
+        return sql.SQL("false"), []
+    joined = sql.SQL(" or ").join(sql.SQL("({})").format(part) for part, _ in groups)
+    params = [value for _, values in groups for value in values]
+    bound = _leading_bound(choice)
+    if bound is None:
+        return sql.SQL("({})").format(joined), params
+    first, values = _one(bound)
+    return sql.SQL("({} and ({}))").format(first, joined), values + params
+
+
+def _leading_bound(choice: AnyOf) -> Where | None:
+    """The range that every group of a keyset condition implies, said outright.
+
+    ``a < x or (a = x and b > y)`` implies ``a <= x``; only that plain form lets an index scan start at the right place.
+    """
+    firsts = [group[0] for group in choice.groups if group]
+    if len(firsts) < 2 or len(firsts) != len(choice.groups):
+        return None
+    if len({(first.column, repr(first.value)) for first in firsts}) != 1:
+        return None
+    ops = {first.op for first in firsts}
+    for strict, loose in (("lt", "le"), ("gt", "ge")):
+        if strict in ops and ops <= {strict, loose, "eq"}:
+            return Where(firsts[0].column, "le" if loose == "le" else "ge", firsts[0].value)
+    return None
+
+
+def _one(condition: Where) -> tuple[sql.Composable, Params]:
+    column: sql.Composable = sql.Identifier(condition.column)
+    if condition.op == "is_null":
+        return sql.SQL("{} is null").format(column), []
+    if condition.op == "not_null":
+        return sql.SQL("{} is not null").format(column), []
+    if condition.op == "in":
+        return sql.SQL("{} = any(%s)").format(column), [array_literal(condition.column, condition.value)]
+    text = scalar(condition.column, condition.value)
+    if condition.op == "ilike":
+        return sql.SQL("{} ilike %s").format(column), [text]
+    if condition.op == "prefix":
+        return sql.SQL("{} like %s").format(column), [_like_literal(text or "") + "%"]
+    if condition.column in BYTE_ORDERED and condition.op in ("lt", "le", "gt", "ge"):
+        column = sql.SQL('{} collate "C"').format(column)
+    return sql.SQL("{} {} %s").format(column, sql.SQL(_COMPARE[condition.op])), [text]
+
+
+def _sorting(order: Order) -> sql.Composable:
+    column: sql.Composable = sql.Identifier(order.column)
+    if order.column in BYTE_ORDERED:
+        column = sql.SQL('{} collate "C"').format(column)
+    return column + sql.SQL(" desc") if order.descending else column
+
+
+def _argument(name: str, kind: str | None, value: Any) -> str | None:
+    if value is None:
+        return None
+    if kind in ("jsonb", "json"):
+        return _json(name, value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return array_literal(name, value)
+    if isinstance(value, Mapping):
+        return _json(name, value)
+    return scalar(name, value)
+
+
+def _json(name: str, value: Any) -> str:
+    try:
+        return _checked(name, json.dumps(value, default=str, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{name} cannot be written as JSON: {error}.") from error
+
+
+def scalar(name: str, value: Any) -> str | None:
+    """A plain value as the text that PostgreSQL reads it from.
+
+    :raises BadInput: for text that no PostgreSQL database can hold, and for values that are not plain.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, (str, int, float, UUID)):
+        return _checked(name, str(value))
+    raise BadInput(f"{name} is a {type(value).__name__}: expected text, a number, a time or nothing.")
+
+
+def array_literal(name: str, values: Any) -> str:
+    """A PostgreSQL array in its text form, for any element type."""
+    if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
+        raise BadInput(f"{name} is a {type(values).__name__}: expected a list.")
+    return "{" + ",".join(_element(scalar(name, value)) for value in values) + "}"
+
+
+def _element(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _checked(name: str, text: str) -> str:
+    if "\x00" in text:
+        raise BadInput(f"{name} holds a NUL character: expected text without it.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{name} holds half a character (a lone surrogate): expected whole Unicode text.") from error
+    return text
+
+
+def _like_literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
