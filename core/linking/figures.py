@@ -1,0 +1,36 @@
+"""Counts: the Overview page's figures and the trend."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from core.errors import BadInput
+from core.linking import fields
+from core.store.gateway import Gateway, Order, Row
+
+LONGEST_TREND = 3660
+"""Days: ten years."""
+WITHOUT_A_RULE = ("conflicts", "suspect", "stuck", "dangling")
+"""Figures of the contract that nothing computes so far: null, never zero."""
+
+
+def overview(gateway: Gateway, grace_seconds: int) -> dict[str, Any]:
+    """The contract's ``overview``. Figures that have no rule yet are None."""
+    known: dict[str, Any] = gateway.call("patchbay_overview", p_grace_seconds=grace_seconds)
+    return {**known, **dict.fromkeys(WITHOUT_A_RULE)}
+
+
+def per_day(gateway: Gateway, days: int, zone: str, now: datetime) -> list[Row]:
+    """Calls per calendar day in a time zone, oldest first, the last one being today.
+
+    :param days: 1 to 3660.
+    :param zone: IANA time zone.
+    :raises BadInput: for an unknown zone or a number of days out of bounds.
+    """
+    wanted = fields.whole("days", days, 1, LONGEST_TREND)
+    if zone not in available_timezones():
+        raise BadInput(f"zone is {fields.shown(zone)}: expected an IANA time zone such as Europe/Berlin.")
+    midnight = now.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    begin, end = midnight - timedelta(days=wanted - 1), midnight + timedelta(days=1)
+    args = {"p_from": begin.isoformat(), "p_to": end.isoformat(), "p_zone": zone}
+    return gateway.select("calls_per_day", args=args, order=(Order("day"),))

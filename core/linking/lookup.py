@@ -1,0 +1,145 @@
+"""From whatever a person pastes to the call that is meant, and everything that is known about it."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from core.errors import BadInput, NotFound
+from core.linking import fields, matching, sentences, stages
+from core.linking.results import Story
+from core.model import call_sid as sids
+from core.model import phone
+from core.model.records import Call, Lead, LinkEvent
+from core.settings import Settings
+from core.store.gateway import AnyOf, Gateway, Order, Row, Where
+
+MOST_MATCHES = 25
+MOST_SIDS = 20
+"""So many SIDs of one paste are looked up."""
+FEWEST_CHARACTERS = 3
+"""A shorter part of a SID tells no calls apart."""
+EXPECTED = (
+    "Expected a Call SID (CA and 32 hexadecimal digits), a text that contains one, a part of one, or a phone number."
+)
+NEWEST_FIRST = (Order("started_at", descending=True), Order("call_sid", descending=True))
+
+
+def find(gateway: Gateway, text: object, region: str) -> tuple[list[Call], bool]:
+    """The calls that a text may mean, newest first, and whether there are more of them.
+
+    :raises BadInput: when the text is empty, or too long to mean a call and contains no SID.
+    :raises NotFound: when nothing matches.
+    """
+    wanted = _cleaned(text)
+    named = sids.find(wanted)[:MOST_SIDS]
+    if named:
+        return _named(gateway, named), False
+    if len(wanted) > fields.SID_LENGTH:
+        raise BadInput(f"No Call SID stands in this text of {len(wanted)} characters.", hint=EXPECTED)
+    rows = {row["call_sid"]: row for row in [*_by_part(gateway, wanted), *_by_number(gateway, wanted, region)]}
+    if not rows:
+        raise NotFound(f"No call matches {fields.shown(wanted)}.", hint=EXPECTED)
+    newest = sorted(rows.values(), key=lambda row: (row["started_at"], row["call_sid"]), reverse=True)
+    return [Call.from_row(row) for row in newest[:MOST_MATCHES]], len(newest) > MOST_MATCHES
+
+
+def one(gateway: Gateway, call_sid: str) -> Call:
+    """The call with exactly this SID.
+
+    :raises NotFound: when there is none.
+    """
+    rows = gateway.select("call_links", where=(Where("call_sid", "eq", call_sid),), limit=1)
+    if not rows:
+        raise _no_call(call_sid)
+    return Call.from_row(rows[0])
+
+
+def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) -> Story:
+    """Everything about the call with exactly this SID.
+
+    :param now: the time at which ``pending`` is judged.
+    :raises NotFound: when there is no such call.
+    """
+    told = gateway.call("call_story", p_call_sid=call_sid)
+    if not told or not told.get("call"):
+        raise _no_call(call_sid)
+    call = Call.from_row(told["call"])
+    lead = Lead.from_row(told["lead"]) if told.get("lead") else None
+    history = tuple(LinkEvent.from_row(row) for row in told.get("history") or ())
+    cause = sentences.cause_now(call, now, settings.link_grace_seconds)
+    detail = sentences.about(gateway, [call], settings).details.get(call.call_sid) if cause else None
+    events, transcripts = tuple(told.get("events") or ()), tuple(told.get("transcripts") or ())
+    known = stages.Known(call, bool(told["call"].get("ended")), events, transcripts, lead, history, cause, detail)
+    return Story(
+        call=call,
+        cause=cause,
+        detail=detail,
+        warning=_warning(call.call_sid),
+        call_row=told["call"],
+        events=events,
+        transcripts=transcripts,
+        recordings=tuple(told.get("recordings") or ()),
+        lead=lead,
+        candidates=matching.candidates(gateway, [call], settings)[call.call_sid],
+        history=history,
+        mentions=tuple(told.get("mentions") or ()),
+        stages=stages.strip(known),
+    )
+
+
+def _cleaned(text: object) -> str:
+    """The text without NUL, broken characters and surrounding white space."""
+    if not isinstance(text, str):
+        raise BadInput(f"text is {fields.shown(text)}. {EXPECTED}")
+    cleaned = re.sub("[\0\ud800-\udfff]", " ", text).strip()
+    if not cleaned:
+        raise BadInput(f"There is nothing to look up: the text is empty. {EXPECTED}")
+    return cleaned
+
+
+def _named(gateway: Gateway, named: Sequence[str]) -> list[Call]:
+    """The calls whose whole SID stands in the text, in its order."""
+    found: dict[str, Call] = {}
+    for sid in named:
+        for row in gateway.select("find_calls", args={"p_text": sid, "p_limit": MOST_MATCHES}):
+            found.setdefault(row["call_sid"], Call.from_row(row))
+    if not found:
+        others = "" if len(named) == 1 else f" (nor any of the {len(named) - 1} others in this text)"
+        raise NotFound(f"There is no call {named[0]}{others}.", hint="Nothing that was saved mentions it.")
+    return list(found.values())
+
+
+def _by_part(gateway: Gateway, wanted: str) -> list[Row]:
+    rows = gateway.select("find_calls", args={"p_text": wanted, "p_limit": MOST_MATCHES + 1})
+    if len(wanted) >= FEWEST_CHARACTERS:
+        return rows
+    exact = [row for row in rows if row["call_sid"].strip().lower() == wanted.lower()]
+    if not exact:
+        raise BadInput(f"{fields.shown(wanted)} is too short to tell calls apart.", hint=EXPECTED)
+    return exact
+
+
+def _by_number(gateway: Gateway, wanted: str, region: str) -> list[Row]:
+    """Calls with this phone number as counterpart, or, when there are none, on either side (our own numbers)."""
+    if sum(character.isdigit() for character in wanted) < 7 or re.search(r"[^\W\d_]", wanted):
+        return []
+    e164 = phone.normalise(wanted, region).e164
+    if e164 is None:
+        return []
+    limit = MOST_MATCHES + 1
+    either = AnyOf(((Where("from_number", "eq", e164),), (Where("to_number", "eq", e164),)))
+    key = Where("counterpart_key", "eq", e164[-7:])
+    rows = gateway.select(
+        "call_links", where=(key, Where("counterpart", "eq", e164)), order=NEWEST_FIRST, limit=limit
+    )
+    return rows or gateway.select("call_links", where=(either,), order=NEWEST_FIRST, limit=limit)
+
+
+def _warning(call_sid: str) -> str | None:
+    if sids.is_well_formed(call_sid):
+        return None
+    return f"{fields.shown(call_sid)} has not the form of a Twilio Call SID (CA and 32 hexadecimal digits)."
+
+
+def _no_call(call_sid: str) -> NotFound:
+    return NotFound(f"There is no call {call_sid}.", hint="Look it up by a part of its SID or by its phone number.")

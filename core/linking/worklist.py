@@ -1,0 +1,187 @@
+"""The worklist: unlinked calls, filtered, newest first, page by page.
+
+Paging is by key (start, then SID), so that calls which arrive or leave meanwhile never repeat or hide others, and a late
+page costs what the first one costs.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias, get_args
+
+from core.errors import BadInput
+from core.linking import fields
+from core.model import causes, phone
+from core.model.records import Call
+from core.store.gateway import AnyOf, Condition, Gateway, Order, Row, Where
+
+View: TypeAlias = Literal["unlinked", "set_aside"]
+Direction: TypeAlias = Literal["inbound", "outbound"]
+
+LARGEST_PAGE = 10_000
+LARGEST_READ = 500
+"""Rows of one read: PostgREST cuts silently at 1000."""
+NEWEST_FIRST = (Order("started_at", descending=True), Order("call_sid", descending=True))
+STATUS_LENGTH = 50
+FEWEST_DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistFilter:
+    """What a worklist shows. Everything that is None does not filter.
+
+    :ivar view: ``unlinked`` (without pending and set aside calls) or ``set_aside``.
+    :ivar cause: one cause; ``pending`` lists the calls that the plain list leaves out.
+    :ivar direction: ``inbound`` or ``outbound``; matches Twilio's ``outbound-api`` and the like.
+    :ivar status: Twilio's word, e.g. ``completed``.
+    :ivar number: a phone number as written anywhere, or at least 3 digits of the counterpart's number.
+    :ivar text: searched in SID, numbers, the best candidate's name and what was said.
+    :ivar since: only calls that started at or after this time; naive times are UTC.
+    :ivar until: only calls that started before this time.
+    """
+
+    view: View = "unlinked"
+    cause: str | None = None
+    direction: str | None = None
+    status: str | None = None
+    number: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A checked filter as the gateway takes it."""
+
+    relation: str
+    args: dict[str, Any] | None
+    where: tuple[Condition, ...]
+
+
+def query(wanted: WorklistFilter, *, now: datetime, grace_seconds: int, region: str) -> Query:
+    """Check a filter and turn it into conditions.
+
+    :param now: the time at which ``pending`` is judged.
+    :param grace_seconds: how long an unlinked call counts as pending.
+    :param region: region in which a number without country code is read.
+    :raises BadInput: naming the field that cannot be meant.
+    """
+    where = _of_view(wanted, now - timedelta(seconds=grace_seconds))
+    if wanted.direction is not None:
+        where.append(Where("direction", "prefix", fields.choice("direction", wanted.direction, get_args(Direction))))
+    if wanted.status is not None:
+        where.append(Where("status", "eq", fields.line("status", wanted.status, STATUS_LENGTH).lower()))
+    if wanted.number is not None:
+        where.append(_of_number(wanted.number, region))
+    where += _of_time(wanted)
+    if wanted.text is None:
+        return Query("call_links", None, tuple(where))
+    text = fields.prose("text", wanted.text, fields.TEXT_LENGTH)
+    return Query("call_links_matching", {"p_text": text}, tuple(where))
+
+
+def read(gateway: Gateway, wanted: Query, *, limit: int, after: str | None) -> tuple[list[Call], str | None]:
+    """A page of calls and the cursor of the next one (None on the last page).
+
+    :param limit: 1 to 10000 calls.
+    :param after: a cursor that an earlier page gave.
+    :raises BadInput: for a limit or cursor that cannot be meant.
+    """
+    size = fields.whole("limit", limit, 1, LARGEST_PAGE)
+    position = None if after is None else parse_cursor(after)
+    rows: list[Row] = []
+    while len(rows) <= size:
+        ask = min(LARGEST_READ, size + 1 - len(rows))
+        found = _chunk(gateway, wanted, position, ask)
+        rows += found
+        if len(found) < ask:
+            break
+        position = (found[-1]["started_at"], found[-1]["call_sid"])
+    more = len(rows) > size
+    shown = rows[:size]
+    return [Call.from_row(row) for row in shown], make_cursor(shown[-1]) if more else None
+
+
+def count(gateway: Gateway, wanted: Query) -> int:
+    """Exactly how many calls the filter finds."""
+    return gateway.count(wanted.relation, where=wanted.where, args=wanted.args)
+
+
+def make_cursor(row: Row) -> str:
+    """The place just after a row, opaque to its holder."""
+    place = json.dumps([row["started_at"], row["call_sid"]], separators=(",", ":"))
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def parse_cursor(cursor: object) -> tuple[str, str]:
+    """The start (ISO 8601) and SID of a cursor.
+
+    :raises BadInput: when it is not one that :func:`make_cursor` gave.
+    """
+    wrong = BadInput(
+        f"cursor is {fields.shown(cursor)}: expected the value of `next` from the page before.",
+        hint="Leave the cursor out to start with the newest call.",
+    )
+    if not isinstance(cursor, str) or len(cursor) > 1000 or not cursor.isascii():
+        raise wrong
+    try:
+        place = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        started_at, call_sid = place
+        return fields.moment("cursor", started_at).isoformat(), fields.call_sid(call_sid)
+    except (binascii.Error, ValueError, TypeError, RecursionError, BadInput):
+        raise wrong from None
+
+
+def _chunk(gateway: Gateway, wanted: Query, position: tuple[str, str] | None, limit: int) -> list[Row]:
+    where = (*wanted.where, *(() if position is None else _after(*position)))
+    return gateway.select(wanted.relation, where=where, order=NEWEST_FIRST, limit=limit, args=wanted.args)
+
+
+def _after(started_at: str, call_sid: str) -> tuple[Condition, ...]:
+    """Older than a place."""
+    earlier = (Where("started_at", "lt", started_at),)
+    same_start = (Where("started_at", "eq", started_at), Where("call_sid", "lt", call_sid))
+    return (AnyOf((earlier, same_start)),)
+
+
+def _of_view(wanted: WorklistFilter, cutoff: datetime) -> list[Condition]:
+    view = fields.choice("view", wanted.view, get_args(View))
+    cause = None if wanted.cause is None else fields.choice("cause", wanted.cause, causes.CAUSES)
+    if view == "set_aside":
+        where: list[Condition] = [Where("set_aside", "eq", True)]
+        return [*where, Where("cause", "eq", cause)] if cause else where
+    where = [Where("lead_id", "is_null"), Where("set_aside", "eq", False)]
+    if cause == "pending":
+        return [*where, Where("started_at", "gt", cutoff.isoformat())]
+    where.append(Where("started_at", "le", cutoff.isoformat()))
+    return [*where, Where("cause", "eq", cause)] if cause else where
+
+
+def _of_number(text: str, region: str) -> Condition:
+    number = fields.line("number", text, 100)
+    e164 = phone.normalise(number, region).e164
+    if e164 is not None:
+        return AnyOf(tuple((Where(column, "eq", e164),) for column in ("counterpart", "from_number", "to_number")))
+    digits = "".join(character for character in number if character in "0123456789")
+    if len(digits) < FEWEST_DIGITS:
+        raise BadInput(
+            f"number is {fields.shown(number)}: expected a phone number such as +1 415 555 2671, "
+            f"or at least {FEWEST_DIGITS} of its digits."
+        )
+    return Where("counterpart", "ilike", f"%{digits}%")
+
+
+def _of_time(wanted: WorklistFilter) -> list[Condition]:
+    since = None if wanted.since is None else fields.moment("since", wanted.since)
+    until = None if wanted.until is None else fields.moment("until", wanted.until)
+    if since and until and since > until:
+        raise BadInput(f"since ({since:%Y-%m-%d %H:%M}) is later than until ({until:%Y-%m-%d %H:%M}): swap them.")
+    where: list[Condition] = []
+    if since:
+        where.append(Where("started_at", "ge", since.isoformat()))
+    if until:
+        where.append(Where("started_at", "lt", until.isoformat()))
+    return where
