@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg
 from psycopg.abc import PQGen
@@ -43,11 +43,11 @@ def readable(url: str) -> tuple[str, bool]:
     """
     pooled = False
     if "://" in url:
-        parts = urlsplit(re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", url))
-        query = parse_qsl(parts.query, keep_blank_values=True)
+        base, _, text = re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", url).partition("?")
+        query = parse_qsl(text, keep_blank_values=True)
         pooled = any(key == "pgbouncer" and value.lower() in ("true", "1") for key, value in query)
         kept = [(key, value) for key, value in query if key not in _OTHER_DRIVERS_PARAMETERS]
-        url = urlunsplit(parts._replace(query=urlencode(kept)))
+        url = f"{base}?{urlencode(kept, quote_via=quote)}" if kept else base
     try:
         found = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
