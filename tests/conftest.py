@@ -1,0 +1,47 @@
+"""Shared by all tests: captured data, and a closing summary that names whatever could not be run.
+
+Markers: ``kill`` (ends processes with SIGKILL), ``load``, ``bench``: own make targets, left out of ``make test``.
+
+``captured_data`` (fixture) is the folder of rows captured from a real backend, named by PATCHBAY_CAPTURED_DATA or
+lying beside the repository. Where it is absent, tests that ask for it are not run, and the summary says so by name.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CAPTURED_DATA = Path(os.environ.get("PATCHBAY_CAPTURED_DATA") or ROOT.parent / "shared" / "data" / "backend-a")
+
+_not_run = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_not_run] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if CAPTURED_DATA.is_dir():
+        return
+    absent = [item for item in items if "captured_data" in getattr(item, "fixturenames", ())]
+    config.stash[_not_run] += [f"{item.nodeid}: needs captured data" for item in absent]
+    items[:] = [item for item in items if item not in absent]
+    config.hook.pytest_deselected(items=absent)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    missed = config.stash[_not_run]
+    if missed:
+        terminalreporter.section("not run")
+        terminalreporter.write_line(
+            f"captured data is absent (expected in {CAPTURED_DATA.name}/; PATCHBAY_CAPTURED_DATA)"
+        )
+        for line in missed:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def captured_data() -> Path:
+    """Folder with rows captured from a real backend; a test that asks for it is not run where there is none."""
+    return CAPTURED_DATA
