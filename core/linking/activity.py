@@ -27,15 +27,16 @@ def read(
     :param limit: 1 to 500.
     :raises BadInput: when a filter cannot be meant.
     """
-    args: dict[str, Any] = {
-        "p_lead": None if lead is None else fields.identifier("lead", lead),
-        "p_call": None if call is None else fields.call_sid(call, "call"),
-        "p_actor": None if actor is None else fields.line("actor", actor, fields.ACTOR_LENGTH),
-        "p_batch": None if batch is None else fields.batch_id(batch),
-        "p_before_id": None if before is None else fields.identifier("before", before),
-        "p_limit": fields.whole("limit", limit, 1, LARGEST_PAGE),
+    wanted: dict[str, Any] = {
+        "lead": None if lead is None else fields.identifier("lead", lead),
+        "call": None if call is None else fields.call_sid(call, "call"),
+        "actor": None if actor is None else fields.line("actor", actor, fields.ACTOR_LENGTH),
+        "batch": None if batch is None else fields.batch_id(batch),
+        "before": None if before is None else fields.identifier("before", before),
+        "limit": fields.whole("limit", limit, 1, LARGEST_PAGE),
     }
-    return [LinkEvent.from_row(row) for row in gateway.select("link_activity", args=args)]
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return [LinkEvent.from_row(row) for row in gateway.call("link_activity", p_filter=given)]
 
 
 def sentence(event: LinkEvent) -> str:

@@ -91,6 +91,12 @@ def run(gateway: Gateway, command: Command, *, actor: str, preview: bool = False
     return LinkEvent.from_row(row) if row else None
 
 
+def check(command: Command, *, actor: str) -> None:
+    """Raise :class:`core.errors.BadInput` for a command that cannot be meant; looks nothing up."""
+    _arguments(command)
+    sql_options(command.options, actor=actor)
+
+
 def undo_batch(gateway: Gateway, batch_id: str, options: Options, *, actor: str) -> BatchUndo:
     """Undo a batch, newest event first, each in its own transaction; what moved on is skipped and listed.
 

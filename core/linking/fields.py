@@ -11,15 +11,17 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from core.errors import BadInput
+from core.model import call_sid as sids
 
 LARGEST_ID = 2**63 - 1
-SID_LENGTH = 50
-"""The column's width in the guide: VARCHAR(50)."""
 REQUEST_ID_LENGTH = 200
 ACTOR_LENGTH = 200
 REASON_LENGTH = 2000
 TEXT_LENGTH = 400
 SHOWN_LENGTH = 40
+LOOKUP_EXPECTED = (
+    "Expected a Call SID (CA and 32 hexadecimal digits), a text that contains one, a part of one, or a phone number."
+)
 
 
 def shown(value: object) -> str:
@@ -45,16 +47,25 @@ def identifier(field: str, value: object) -> int:
 
 def call_sid(value: object, field: str = "call SID") -> str:
     """A call's identifier, exactly as given: not blank, at most 50 characters, no control characters inside."""
-    expected = "expected an identifier such as CA followed by 32 hexadecimal digits"
     if not isinstance(value, str):
-        raise BadInput(f"{field} is {shown(value)}: {expected}.")
+        raise BadInput(f"{field} is {shown(value)}: {sids.EXPECTED}.")
     if not value.strip():
-        raise BadInput(f"{field} is empty: {expected}.")
+        raise BadInput(f"{field} is empty: {sids.EXPECTED}.")
     if _has_control(value.strip()) or "\0" in value:
-        raise BadInput(f"{field} contains control characters: {expected}.")
-    if len(value) > SID_LENGTH:
-        raise BadInput(f"{field} has {len(value)} characters, at most {SID_LENGTH} fit the column: {expected}.")
+        raise BadInput(f"{field} contains control characters: {sids.EXPECTED}.")
+    if len(value) > sids.LONGEST:
+        raise BadInput(f"{field} has {len(value)} characters, at most {sids.LONGEST} fit the column: {sids.EXPECTED}.")
     return value
+
+
+def lookup_text(value: object) -> str:
+    """What somebody pasted to look up: without NUL, broken characters and surrounding white space; not empty."""
+    if not isinstance(value, str):
+        raise BadInput(f"text is {shown(value)}. {LOOKUP_EXPECTED}")
+    cleaned = re.sub("[\0\ud800-\udfff]", " ", value).strip()
+    if not cleaned:
+        raise BadInput(f"There is nothing to look up: the text is empty. {LOOKUP_EXPECTED}")
+    return cleaned
 
 
 def batch_id(value: object) -> str:

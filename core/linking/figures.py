@@ -6,12 +6,13 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from core.errors import BadInput
 from core.linking import fields
-from core.store.gateway import Gateway, Order, Row
+from core.store.gateway import Gateway, Row
 
 LONGEST_TREND = 3660
 """Days: ten years."""
 WITHOUT_A_RULE = ("conflicts", "suspect", "stuck", "dangling")
 """Figures of the contract that nothing computes so far: null, never zero."""
+NO_CALLS = {"current": 0, "history": 0, "unlinked": 0, "set_aside": 0}
 
 
 def overview(gateway: Gateway, grace_seconds: int) -> dict[str, Any]:
@@ -33,4 +34,6 @@ def per_day(gateway: Gateway, days: int, zone: str, now: datetime) -> list[Row]:
     midnight = now.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
     begin, end = midnight - timedelta(days=wanted - 1), midnight + timedelta(days=1)
     args = {"p_from": begin.isoformat(), "p_to": end.isoformat(), "p_zone": zone}
-    return gateway.select("calls_per_day", args=args, order=(Order("day"),))
+    found = {row["day"]: row for row in gateway.select("calls_per_day", args=args)}
+    listed = [(midnight - timedelta(days=back)).date().isoformat() for back in range(wanted - 1, -1, -1)]
+    return [found.get(day) or {"day": day, **NO_CALLS} for day in listed]

@@ -7,21 +7,18 @@ from datetime import datetime
 from core.errors import BadInput, NotFound
 from core.linking import fields, matching, sentences, stages
 from core.linking.results import Story
+from core.linking.worklist import NEWEST_FIRST
 from core.model import call_sid as sids
 from core.model import phone
 from core.model.records import Call, Lead, LinkEvent
 from core.settings import Settings
-from core.store.gateway import AnyOf, Gateway, Order, Row, Where
+from core.store.gateway import AnyOf, Gateway, Row, Where
 
 MOST_MATCHES = 25
 MOST_SIDS = 20
 """So many SIDs of one paste are looked up."""
 FEWEST_CHARACTERS = 3
 """A shorter part of a SID tells no calls apart."""
-EXPECTED = (
-    "Expected a Call SID (CA and 32 hexadecimal digits), a text that contains one, a part of one, or a phone number."
-)
-NEWEST_FIRST = (Order("started_at", descending=True), Order("call_sid", descending=True))
 
 
 def find(gateway: Gateway, text: object, region: str) -> tuple[list[Call], bool]:
@@ -30,15 +27,15 @@ def find(gateway: Gateway, text: object, region: str) -> tuple[list[Call], bool]
     :raises BadInput: when the text is empty, or too long to mean a call and contains no SID.
     :raises NotFound: when nothing matches.
     """
-    wanted = _cleaned(text)
+    wanted = fields.lookup_text(text)
     named = sids.find(wanted)[:MOST_SIDS]
     if named:
         return _named(gateway, named), False
-    if len(wanted) > fields.SID_LENGTH:
-        raise BadInput(f"No Call SID stands in this text of {len(wanted)} characters.", hint=EXPECTED)
+    if len(wanted) > sids.LONGEST:
+        raise BadInput(f"No Call SID stands in this text of {len(wanted)} characters.", hint=fields.LOOKUP_EXPECTED)
     rows = {row["call_sid"]: row for row in [*_by_part(gateway, wanted), *_by_number(gateway, wanted, region)]}
     if not rows:
-        raise NotFound(f"No call matches {fields.shown(wanted)}.", hint=EXPECTED)
+        raise NotFound(f"No call matches {fields.shown(wanted)}.", hint=fields.LOOKUP_EXPECTED)
     newest = sorted(rows.values(), key=lambda row: (row["started_at"], row["call_sid"]), reverse=True)
     return [Call.from_row(row) for row in newest[:MOST_MATCHES]], len(newest) > MOST_MATCHES
 
@@ -83,18 +80,11 @@ def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) ->
         candidates=matching.candidates(gateway, [call], settings)[call.call_sid],
         history=history,
         mentions=tuple(told.get("mentions") or ()),
+        lead_calls=tuple(told.get("lead_calls") or ()),
+        lead_calls_total=told.get("lead_calls_total") or 0,
+        slots=tuple(told.get("slots") or ()),
         stages=stages.strip(known),
     )
-
-
-def _cleaned(text: object) -> str:
-    """The text without NUL, broken characters and surrounding white space."""
-    if not isinstance(text, str):
-        raise BadInput(f"text is {fields.shown(text)}. {EXPECTED}")
-    cleaned = re.sub("[\0\ud800-\udfff]", " ", text).strip()
-    if not cleaned:
-        raise BadInput(f"There is nothing to look up: the text is empty. {EXPECTED}")
-    return cleaned
 
 
 def _named(gateway: Gateway, named: Sequence[str]) -> list[Call]:
@@ -115,7 +105,7 @@ def _by_part(gateway: Gateway, wanted: str) -> list[Row]:
         return rows
     exact = [row for row in rows if row["call_sid"].strip().lower() == wanted.lower()]
     if not exact:
-        raise BadInput(f"{fields.shown(wanted)} is too short to tell calls apart.", hint=EXPECTED)
+        raise BadInput(f"{fields.shown(wanted)} is too short to tell calls apart.", hint=fields.LOOKUP_EXPECTED)
     return exact
 
 
@@ -128,7 +118,7 @@ def _by_number(gateway: Gateway, wanted: str, region: str) -> list[Row]:
         return []
     limit = MOST_MATCHES + 1
     either = AnyOf(((Where("from_number", "eq", e164),), (Where("to_number", "eq", e164),)))
-    key = Where("counterpart_key", "eq", e164[-7:])
+    key = Where("counterpart_key", "eq", phone.key(e164))
     rows = gateway.select(
         "call_links", where=(key, Where("counterpart", "eq", e164)), order=NEWEST_FIRST, limit=limit
     )
@@ -136,7 +126,7 @@ def _by_number(gateway: Gateway, wanted: str, region: str) -> list[Row]:
 
 
 def _warning(call_sid: str) -> str | None:
-    if sids.is_well_formed(call_sid):
+    if sids.is_standard(call_sid):
         return None
     return f"{fields.shown(call_sid)} has not the form of a Twilio Call SID (CA and 32 hexadecimal digits)."
 

@@ -78,6 +78,9 @@ class Story:
     :ivar transcripts: rows with ``role`` and ``content`` filled from either of the backend's two shapes, in speaking order.
     :ivar history: the call's link events, newest first.
     :ivar mentions: ids of the leads whose notes name this call.
+    :ivar lead_calls: the newest 20 calls of the call's lead, newest first (``call_sid``, ``state``, ``started_at``,
+        ``direction``, ``status``, ``duration``); ``lead_calls_total`` says how many there are.
+    :ivar slots: ids of the leads whose ``call_sid`` names this call: one for a current call, several where they conflict.
     :ivar job: the queue job, or None: the queue is not read yet.
     """
 
@@ -94,6 +97,9 @@ class Story:
     history: tuple[LinkEvent, ...]
     mentions: tuple[int, ...]
     stages: tuple[Stage, ...]
+    lead_calls: tuple[Row, ...] = ()
+    lead_calls_total: int = 0
+    slots: tuple[int, ...] = ()
     job: Row | None = None
 
     @property
@@ -102,7 +108,7 @@ class Story:
         return self.call.call_sid
 
     def to_json(self) -> dict[str, Any]:
-        """The contract's JSON shape of ``lookup``, with ``detail``, ``warning`` and ``mentions`` added."""
+        """The contract's JSON shape of ``lookup``, with more keys added."""
         return {
             "call_sid": self.call.call_sid,
             "state": self.call.state,
@@ -119,6 +125,9 @@ class Story:
             "candidates": [candidate.to_json() for candidate in self.candidates],
             "history": [event.to_json() for event in self.history],
             "mentions": list(self.mentions),
+            "slots": list(self.slots),
+            "lead_calls": list(self.lead_calls),
+            "lead_calls_total": self.lead_calls_total,
         }
 
 
@@ -196,22 +205,27 @@ class Rebuilt:
     """What a rebuild found and put right.
 
     :ivar differed: rows of ``link_drift`` as they were before it (``kind``, ``key``, ``should_be``, ``is_now``).
-    :ivar leads: leads followed, ``calls``: calls recomputed, ``errors``: noted trigger errors replayed.
+    :ivar roll_ups: calls whose summary was recomputed to something else.
+    :ivar links: calls whose link was taken from the ledger.
+    :ivar slots: leads whose ``call_sid`` had been changed unseen and was followed.
+    :ivar missed_changes: changes that a trigger had noted as not followed, and that were replayed.
     :ivar judged: calls whose cause was judged anew.
     """
 
     differed: tuple[Row, ...]
-    leads: int
-    calls: int
-    errors: int
+    roll_ups: int
+    links: int
+    slots: int
+    missed_changes: int
     judged: int
 
     def to_json(self) -> dict[str, Any]:
         """As the CLI shows it."""
         return {
             "differed": list(self.differed),
-            "leads": self.leads,
-            "calls": self.calls,
-            "errors": self.errors,
+            "roll_ups": self.roll_ups,
+            "links": self.links,
+            "slots": self.slots,
+            "missed_changes": self.missed_changes,
             "judged": self.judged,
         }

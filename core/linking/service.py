@@ -10,8 +10,10 @@ from core.errors import PatchbayError
 from core.linking import activity, commands, doctor, figures, fields, judge, lookup, matching, sentences, worklist
 from core.linking.commands import Command, Options
 from core.linking.results import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage
-from core.linking.worklist import WorklistFilter
-from core.model.records import Call, Candidate, LinkEvent
+from core.linking.worklist import Query, WorklistFilter
+from core.model import dialling
+from core.model.dialling import DiallingChange
+from core.model.records import Call, Candidate, Lead, LinkEvent
 from core.settings import Settings
 from core.store.gateway import Gateway, Row
 
@@ -64,6 +66,11 @@ class Linking:
         current = tuple(self._as_of(call, now) for call in calls)
         told = sentences.about(self._gateway, current, self._settings)
         return WorklistPage(current, following, told.details, told.reasons)
+
+    def check_worklist(self, wanted: WorklistFilter, *, limit: int = 50, after: str | None = None) -> None:
+        """Raise :class:`core.errors.BadInput` for what :meth:`worklist` would not take; looks nothing up."""
+        self._query(wanted, self._now())
+        worklist.check_page(limit, after)
 
     def count(self, wanted: WorklistFilter) -> int:
         """Exactly how many calls a filter finds."""
@@ -125,6 +132,16 @@ class Linking:
         """The event that a command would write now (``id`` None), or None when it would change nothing. Writes nothing."""
         return commands.run(self._gateway, command, actor=self._settings.actor, preview=True)
 
+    def check(self, command: Command) -> None:
+        """Raise :class:`core.errors.BadInput` for a command that cannot be meant; looks nothing up."""
+        commands.check(command, actor=self._settings.actor)
+
+    def dialling(self, event: LinkEvent) -> tuple[DiallingChange, ...]:
+        """What an event (or its preview) changes for the backend's automatic dialling, as sentences."""
+        touched = dialling.touched(event)
+        rows = self._gateway.select("leads_by_ids", args={"p_ids": list(touched)}) if touched else []
+        return dialling.changes(event, [Lead.from_row(row) for row in rows])
+
     def run(self, command: Command) -> LinkEvent | None:
         """Carry a command out.
 
@@ -181,7 +198,7 @@ class Linking:
         with contextlib.suppress(PatchbayError):
             self.judge(JUDGED_AFTER_A_COMMAND)
 
-    def _query(self, wanted: WorklistFilter, now: datetime) -> worklist.Query:
+    def _query(self, wanted: WorklistFilter, now: datetime) -> Query:
         grace = self._settings.link_grace_seconds
         return worklist.query(wanted, now=now, grace_seconds=grace, region=self._settings.default_region)
 

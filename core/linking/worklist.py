@@ -23,7 +23,8 @@ Direction: TypeAlias = Literal["inbound", "outbound"]
 LARGEST_PAGE = 10_000
 LARGEST_READ = 500
 """Rows of one read: PostgREST cuts silently at 1000."""
-NEWEST_FIRST = (Order("started_at", descending=True), Order("call_sid", descending=True))
+# sid_key is the SID in byte order, whatever the database's collation.
+NEWEST_FIRST = (Order("started_at", descending=True), Order("sid_key", descending=True))
 STATUS_LENGTH = 50
 FEWEST_DIGITS = 3
 
@@ -90,8 +91,7 @@ def read(gateway: Gateway, wanted: Query, *, limit: int, after: str | None) -> t
     :param after: a cursor that an earlier page gave.
     :raises BadInput: for a limit or cursor that cannot be meant.
     """
-    size = fields.whole("limit", limit, 1, LARGEST_PAGE)
-    position = None if after is None else parse_cursor(after)
+    size, position = check_page(limit, after)
     rows: list[Row] = []
     while len(rows) <= size:
         ask = min(LARGEST_READ, size + 1 - len(rows))
@@ -103,6 +103,14 @@ def read(gateway: Gateway, wanted: Query, *, limit: int, after: str | None) -> t
     more = len(rows) > size
     shown = rows[:size]
     return [Call.from_row(row) for row in shown], make_cursor(shown[-1]) if more else None
+
+
+def check_page(limit: int, after: str | None) -> tuple[int, tuple[str, str] | None]:
+    """The size of a page and the place after which it starts.
+
+    :raises BadInput: for a limit or cursor that cannot be meant.
+    """
+    return fields.whole("limit", limit, 1, LARGEST_PAGE), None if after is None else parse_cursor(after)
 
 
 def count(gateway: Gateway, wanted: Query) -> int:
@@ -143,7 +151,7 @@ def _chunk(gateway: Gateway, wanted: Query, position: tuple[str, str] | None, li
 def _after(started_at: str, call_sid: str) -> tuple[Condition, ...]:
     """Older than a place."""
     earlier = (Where("started_at", "lt", started_at),)
-    same_start = (Where("started_at", "eq", started_at), Where("call_sid", "lt", call_sid))
+    same_start = (Where("started_at", "eq", started_at), Where("sid_key", "lt", call_sid))
     return (AnyOf((earlier, same_start)),)
 
 

@@ -22,21 +22,25 @@ class DiallingChange:
     sentence: str
 
 
+def touched(event: LinkEvent) -> tuple[int, ...]:
+    """The ids of the leads whose slot or status an event changes."""
+    rows = (event.after.get("rows") or {}).get("leads") or {}
+    return tuple(sorted({int(key) for key in [*_slots(event.after), *rows]}))
+
+
 def changes(event: LinkEvent, leads: Iterable[Lead]) -> tuple[DiallingChange, ...]:
     """The leads of an event that would become diallable, or stop being so.
 
     :param event: a link event or its preview.
-    :param leads: the touched leads as they are now (before the event); others are ignored.
+    :param leads: the touched leads with what they are now where the event says nothing.
     :return: in the order of the lead ids.
     """
     before, after = _slots(event.before), _slots(event.after)
     found = []
     for lead in sorted(leads, key=lambda lead: lead.id):
         key = str(lead.id)
-        if key not in after:
-            continue
-        was = _is_dialled(lead.lead_status, before.get(key))
-        becomes = _is_dialled(_status_after(event, lead), after[key])
+        was = _is_dialled(_status(event.before, lead), before.get(key, lead.call_sid))
+        becomes = _is_dialled(_status(event.after, lead), after.get(key, lead.call_sid))
         if was != becomes:
             found.append(DiallingChange(lead.id, becomes, _sentence(lead, becomes)))
     return tuple(found)
@@ -47,9 +51,9 @@ def _slots(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     return {str(key): value for key, value in slots.items()}
 
 
-def _status_after(event: LinkEvent, lead: Lead) -> str | None:
-    """The lead's status after the event: marking as contacted is part of it (``rows`` of the contract)."""
-    rows = (event.after.get("rows") or {}).get("leads") or {}
+def _status(facts: Mapping[str, Any], lead: Lead) -> str | None:
+    """The lead's status on one side of an event: marking as contacted is part of it (``rows`` of the contract)."""
+    rows = (facts.get("rows") or {}).get("leads") or {}
     changed = rows.get(str(lead.id)) or {}
     status = changed.get("lead_status", lead.lead_status)
     return None if status is None else str(status)

@@ -90,7 +90,10 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class LinkEvent:
-    """One row of the append-only ledger. ``before`` and ``after`` have the shape of the contract."""
+    """One row of the append-only ledger. ``before`` and ``after`` have the shape of the contract.
+
+    ``undone`` says whether it has been undone (None where nobody asked).
+    """
 
     id: int | None
     at: datetime | None
@@ -106,6 +109,7 @@ class LinkEvent:
     batch_id: str | None = None
     request_id: str | None = None
     undoes: int | None = None
+    undone: bool | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "LinkEvent":

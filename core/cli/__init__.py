@@ -1,0 +1,104 @@
+"""``python -m core``: the command line (contract: commands, JSON, exit codes).
+
+Exit codes: 0 done, 2 bad input, 3 not found, 4 refused, 5 a service is unavailable; 1 is a fault of ours, 130 Ctrl-C.
+An error is one line ``error: …`` on stderr, with ``--json`` also a document on stdout; never a traceback, unless
+PATCHBAY_DEBUG asks for one.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from core.errors import PatchbayError
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    :param argv: the words after ``python -m core``; None: those of this process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    as_json = False
+    try:
+        from core.cli.parser import parse, wants_json
+
+        as_json = wants_json(words)
+        answer = _answer(parse(words))
+        _print(json.dumps(answer.document, ensure_ascii=False, indent=2) if as_json else _plain(answer.text))
+        return 0
+    except SystemExit as leaving:  # argparse's --help
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except PatchbayError as error:
+        return _report(error, as_json)
+    except BrokenPipeError:
+        _silence_stdout()
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # the last line of defence: people get a sentence, not a stack
+        return _report(_unexpected(error), as_json)
+
+
+def _answer(words: Any) -> Any:
+    from core.cli import upkeep
+    from core.settings import Settings
+
+    settings = Settings.load()
+    if words.command in upkeep.HANDLERS:
+        return upkeep.HANDLERS[words.command](settings, words)
+
+    from core.app import build
+    from core.cli.handlers import HANDLERS
+
+    app = build(settings)
+    try:
+        return HANDLERS[words.command](app, words)
+    finally:
+        app.close()
+
+
+def _report(error: PatchbayError, as_json: bool) -> int:
+    hint = f" {error.hint}" if error.hint else ""
+    line = " ".join(f"{error.message}{hint}".split())
+    if as_json:
+        told = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+        try:
+            _print(json.dumps(told, ensure_ascii=False, indent=2))
+        except BrokenPipeError:
+            _silence_stdout()
+    print(f"error: {_plain(line)}", file=sys.stderr)
+    return error.exit_code
+
+
+def _unexpected(error: Exception) -> PatchbayError:
+    if os.environ.get("PATCHBAY_DEBUG"):
+        traceback.print_exception(error)
+    said = " ".join(str(error).split())[:300]
+    return PatchbayError(
+        f"Something that Patchbay did not expect happened ({type(error).__name__}{f': {said}' if said else ''}).",
+        hint="Run it again with PATCHBAY_DEBUG=1 to see where.",
+    )
+
+
+def _print(text: str) -> None:
+    """Write to stdout whatever its encoding can hold, and notice a closed pipe now rather than at exit."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a name from the database must not steer a terminal."""
+    return "".join(c if c == "\n" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _silence_stdout() -> None:
+    """Python flushes stdout at exit; that must not complain about the closed pipe a second time."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass  # stdout is not a file, as in tests: nothing will be flushed to a pipe

@@ -1,0 +1,170 @@
+"""The command line's grammar. What words mean is checked by the use cases; here only which words there are."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from core.errors import BadInput
+
+DESCRIPTION = "Ties Twilio calls to leads: lists what is not tied, says why, repairs it, and undoes it."
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a command, in argparse's terms."""
+
+    name: str
+    says: str
+    flag: bool = False
+    many: bool = False
+    metavar: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandWords:
+    """One command: what it does and which arguments it takes."""
+
+    name: str
+    says: str
+    arguments: tuple[Argument, ...] = ()
+
+
+CALL = Argument("call_sid", "the call's SID, exactly", metavar="CALL_SID")
+LEAD = Argument("lead_id", "the lead's id", metavar="LEAD_ID")
+REPAIR = (
+    Argument("--reason", "why, in your words"),
+    Argument("--actor", "who does it (default: this machine's user)"),
+    Argument("--request-id", "the same id again does it only once", metavar="ID"),
+    Argument("--mark-contacted", "mark touched leads that are new as contacted", flag=True),
+)
+SEEN_LEAD = Argument("--expect-lead", "refuse unless the call's lead is this one", metavar="ID|none")
+SEEN_CALL = Argument("--expect-call", "refuse unless the lead's current call is this one", metavar="SID|none")
+CURRENT = Argument("--current", "make it the lead's current call, whatever its age", flag=True)
+
+COMMANDS = (
+    CommandWords(
+        "migrate",
+        "apply pending migrations",
+        (
+            Argument("--status", "only list them", flag=True),
+            Argument("--print", "print all of them as one script to paste", flag=True),
+        ),
+    ),
+    CommandWords(
+        "demo",
+        "fill an empty local database with demo data",
+        (
+            Argument("--calls", "how many calls (default 2000)", metavar="N"),
+            Argument("--seed", "the same seed gives the same world", metavar="S"),
+            Argument("--force", "fill a database that is not empty", flag=True),
+            Argument("--if-empty", "do nothing unless this is an empty embedded database", flag=True),
+        ),
+    ),
+    CommandWords("overview", "the figures"),
+    CommandWords(
+        "unlinked",
+        "the worklist, newest first",
+        (
+            Argument("--cause", "only this cause; pending lists the calls that are too young"),
+            Argument("--direction", "inbound or outbound"),
+            Argument("--status", "Twilio's status, e.g. completed"),
+            Argument("--number", "the counterpart's number, or digits of it"),
+            Argument("--text", "search in SID, numbers, names and what was said"),
+            Argument("--since", "started at or after this time", metavar="TIME"),
+            Argument("--until", "started before this time", metavar="TIME"),
+            Argument("--view", "unlinked (default) or set_aside"),
+            Argument("--limit", "how many calls (default 50)", metavar="N"),
+            Argument("--after", "the cursor of the page before", metavar="CURSOR"),
+            Argument("--candidates", "with each call's candidates", flag=True),
+        ),
+    ),
+    CommandWords(
+        "lookup",
+        "everything about the call that a text names",
+        (Argument("text", "a SID, a part of one, a log line, a URL, a phone number; - reads it", many=True, metavar="TEXT"),),
+    ),
+    CommandWords("candidates", "the leads that may belong to a call", (CALL,)),
+    CommandWords("link", "this call belongs to this lead", (CALL, LEAD, CURRENT, *REPAIR, SEEN_LEAD, SEEN_CALL)),
+    CommandWords("unlink", "this call belongs to no lead", (CALL, *REPAIR, SEEN_LEAD, SEEN_CALL)),
+    CommandWords("relink", "move a call to another lead", (CALL, LEAD, CURRENT, *REPAIR, SEEN_LEAD, SEEN_CALL)),
+    CommandWords("set-aside", "take an unlinked call off the worklist", (CALL, *REPAIR, SEEN_LEAD)),
+    CommandWords("restore", "put a call back on the worklist", (CALL, *REPAIR, SEEN_LEAD)),
+    CommandWords(
+        "undo",
+        "undo a link event, or all of a batch",
+        (
+            Argument("event_id", "the event's id", metavar="EVENT_ID"),
+            Argument("--batch", "undo this batch instead", metavar="BATCH_ID"),
+            *REPAIR[:3],
+        ),
+    ),
+    CommandWords(
+        "activity",
+        "link events, newest first",
+        (
+            Argument("--lead", "only this lead's", metavar="ID"),
+            Argument("--call", "only this call's", metavar="SID"),
+            Argument("--actor", "only this person's or program's"),
+            Argument("--batch", "only this batch's", metavar="ID"),
+            Argument("--before", "only events older than this one", metavar="ID"),
+            Argument("--limit", "how many (default 50)", metavar="N"),
+        ),
+    ),
+    CommandWords("rebuild", "recompute roll-up, links and causes; prints what differed"),
+    CommandWords("doctor", "check columns, indexes, triggers and consistency"),
+)
+OPTIONAL = frozenset({"event_id"})
+"""Positional arguments that may be left out."""
+
+
+class Words(argparse.ArgumentParser):
+    """argparse that raises our error instead of printing usage and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        """Every complaint of argparse is bad input."""
+        raise BadInput(f"{message[:1].upper()}{message[1:]}.".replace("..", "."), hint=f"See: {self.prog} --help")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole grammar; ``--json`` may stand before and after the command."""
+    parser = Words(prog="python -m core", description=DESCRIPTION, allow_abbrev=False)
+    _add_json(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Words)
+    for words in COMMANDS:
+        one = commands.add_parser(words.name, help=words.says, description=words.says, allow_abbrev=False)
+        _add_json(one)
+        for argument in words.arguments:
+            _add(one, argument)
+    return parser
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The words of one command.
+
+    :raises BadInput: for words that the grammar does not know.
+    """
+    return build_parser().parse_args(list(argv))
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Was JSON asked for, even where the rest cannot be understood?"""
+    words = list(argv)
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document on stdout"
+    )
+
+
+def _add(parser: argparse.ArgumentParser, argument: Argument) -> None:
+    if argument.flag:
+        parser.add_argument(argument.name, action="store_true", help=argument.says)
+    elif argument.many:
+        parser.add_argument(argument.name, nargs="+", metavar=argument.metavar, help=argument.says)
+    elif argument.name in OPTIONAL:
+        parser.add_argument(argument.name, nargs="?", metavar=argument.metavar, help=argument.says)
+    else:
+        parser.add_argument(argument.name, metavar=argument.metavar, help=argument.says)

@@ -1,0 +1,208 @@
+"""What people read: aligned tables and short sentences. Pure."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.linking import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage, activity
+from core.linking.stages import duration
+from core.model.records import Call, Candidate, LinkEvent
+from core.store.gateway import Row
+
+WIDEST_CELL = 72
+MARKS = {"ok": "ok", "missing": "MISSING", "failed": "FAILED", "unknown": "unknown", "not_applicable": "-"}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> str:
+    """Columns aligned under their heads; ``right`` names the columns that hold numbers."""
+    cells = [[_cell(value) for value in row] for row in (head, *rows)]
+    widths = [max(_width(row[column]) for row in cells) for column in range(len(head))]
+    lines = []
+    for row in cells:
+        padded = [_padded(text, widths[column], column in right) for column, text in enumerate(row)]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def overview(figures: Mapping[str, Any]) -> str:
+    """The figures, one a line; those without a rule are not shown."""
+    calls = figures["calls"]
+    share = f" ({figures['linked'] / calls:.1%})" if calls else ""
+    lines: list[tuple[str, object]] = [
+        ("calls", calls),
+        ("linked", f"{figures['linked']}{share}"),
+        ("  current", figures["current"]),
+        ("  history", figures["history"]),
+        ("unlinked", figures["unlinked"]),
+    ]
+    causes: Mapping[str, int] = figures["unlinked_by_cause"]
+    lines += [(f"  {cause}", count) for cause, count in sorted(causes.items(), key=lambda item: -item[1])]
+    lines += [("pending", figures["pending"]), ("set aside", figures["set_aside"])]
+    lines += [(name, figures[name]) for name in ("conflicts", "suspect", "stuck", "dangling") if figures[name] is not None]
+    lines.append(("oldest unlinked", figures["oldest_unlinked_at"] or "none"))
+    return "\n".join(f"{name:<24}{value}" for name, value in lines)
+
+
+def worklist(page: WorklistPage, total: int, candidates: Mapping[str, tuple[Candidate, ...]] | None) -> str:
+    """A page of the worklist; full SIDs, because the next command needs them."""
+    if not page.items:
+        return "No calls." if not total else f"No more calls ({total} in all)."
+    head = ("call", "started (UTC)", "way", "counterpart", "length", "status", "cause", "best candidate")
+    lines = [table(head, [_worklist_row(call) for call in page.items])]
+    if candidates is not None:
+        lines += [f"\n{call.call_sid}\n{candidates_text(candidates.get(call.call_sid, ()))}" for call in page.items]
+    lines.append(f"\n{len(page.items)} of {total} calls.")
+    if page.next:
+        lines.append(f"Next page: --after {page.next}")
+    return "\n".join(lines)
+
+
+def candidates_text(candidates: Sequence[Candidate]) -> str:
+    """Candidates, best first, with what speaks for and against each."""
+    if not candidates:
+        return "  No candidates."
+    lines = []
+    for candidate in candidates:
+        lines.append(f"  lead {candidate.lead_id}  {candidate.confidence:<8}{candidate.name or '-'}  {candidate.phone or '-'}")
+        lines += [f"      + {reason.detail}  [{reason.source}]" for reason in candidate.evidence]
+        lines += [f"      - {reason.detail}  [{reason.source}]" for reason in candidate.against]
+    return "\n".join(lines)
+
+
+def story(told: Story) -> str:
+    """One call from the queue to its lead."""
+    call = told.call
+    lines = [f"Call {call.call_sid}  {call.state.replace('_', ' ')}"]
+    lines += [f"Note: {told.warning}"] if told.warning else []
+    lines.append(_summary(call))
+    lines.append("")
+    lines += [f"  {stage.stage:<11}{MARKS[stage.state]:<9}{stage.detail}" for stage in told.stages]
+    if told.lead is not None:
+        lead = told.lead
+        lines += ["", f"Lead {lead.id}  {lead.name or '-'}  {lead.phone or '-'}  status {lead.lead_status or '-'}"]
+    if told.transcripts:
+        lines += ["", "Transcript"]
+        lines += [f"  {_speaker(row):<11}{_one_line(row.get('content'))}" for row in told.transcripts]
+    lines += ["", "Candidates", candidates_text(told.candidates)]
+    if told.history:
+        lines += ["", "History", events(told.history)]
+    return "\n".join(lines)
+
+
+def matches(found: Matches) -> str:
+    """Several calls that a text may mean."""
+    head = ("call", "started (UTC)", "way", "counterpart", "state", "lead")
+    rows = [
+        (call.call_sid, _moment(call), _way(call), call.counterpart or "-", call.state, call.lead_id or "-")
+        for call in found.calls
+    ]
+    more = " There are more: give more of the SID." if found.more else ""
+    return f"{table(head, rows)}\n\n{len(found.calls)} calls match.{more}"
+
+
+def events(listed: Sequence[LinkEvent]) -> str:
+    """Link events, one a line."""
+    if not listed:
+        return "No link events."
+    rows = [(event.id, f"{activity.sentence(event)}{f' Reason: {event.reason}' if event.reason else ''}") for event in listed]
+    width = max(len(str(number)) for number, _ in rows)
+    return "\n".join(f"  {str(number):>{width}}  {_one_line(text)}" for number, text in rows)
+
+
+def event(written: LinkEvent, warnings: Sequence[str]) -> str:
+    """One link event that was just written, and what it changes."""
+    lines = [activity.sentence(written)]
+    before, after = written.before.get("leads") or {}, written.after.get("leads") or {}
+    lines += [f"  lead {lead}: current call {before.get(lead) or 'none'} -> {sid or 'none'}" for lead, sid in after.items()]
+    lines += [f"  lead {lead}: {change}" for lead, change in _other_changes(written)]
+    lines += [f"  Note: {warning}" for warning in warnings]
+    lines.append(f"Event {written.id}. To take it back: python -m core undo {written.id}")
+    return "\n".join(lines)
+
+
+def batch(outcome: BatchUndo) -> str:
+    """What an undo of a batch did and what it left."""
+    lines = [f"{len(outcome.undone)} undone, {len(outcome.skipped)} skipped (batch {outcome.batch_id})."]
+    lines += [f"  undone   event {done.undoes}, call {done.call_sid}" for done in outcome.undone]
+    lines += [f"  skipped  event {skip.event.id}, call {skip.event.call_sid}: {skip.reason}" for skip in outcome.skipped]
+    return "\n".join(lines)
+
+
+def rebuilt(done: Rebuilt) -> str:
+    """What a rebuild put right."""
+    if done.differed:
+        rows = [(row["kind"], row["key"], _fact(row["should_be"]), _fact(row["is_now"])) for row in done.differed]
+        lines = [table(("what", "of", "should be", "was"), rows), ""]
+    else:
+        lines = ["Nothing differed."]
+    counts = f"{done.roll_ups} summaries, {done.links} links and {done.slots} slots put right"
+    lines.append(f"{counts}, {done.missed_changes} missed changes replayed, {done.judged} causes judged.")
+    return "\n".join(lines)
+
+
+def checks(found: Sequence[Check]) -> str:
+    """The doctor's checks; a red one with its fix."""
+    lines = []
+    for check in found:
+        lines.append(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {_one_line(check.detail)}")
+        if check.fix and not check.ok:
+            lines.append(f"      fix: {check.fix}")
+    red = sum(not check.ok for check in found)
+    lines.append(f"\n{len(found)} checks, {red} failed." if red else f"\n{len(found)} checks, all fine.")
+    return "\n".join(lines)
+
+
+def _worklist_row(call: Call) -> tuple[object, ...]:
+    best = f"lead {call.best_lead_id} ({call.best_confidence})" if call.best_lead_id is not None else "-"
+    length = duration(call.duration) if call.duration is not None else "-"
+    who = call.counterpart or "-"
+    return (call.call_sid, _moment(call), _way(call), who, length, call.status or "-", call.cause or "-", best)
+
+
+def _summary(call: Call) -> str:
+    length = duration(call.duration) if call.duration is not None else "length unknown"
+    numbers = f"{call.from_number or '?'} -> {call.to_number or '?'}"
+    return f"{_moment(call)} UTC  {call.direction or 'direction unknown'}  {numbers}  {call.status or 'no status'}  {length}"
+
+
+def _moment(call: Call) -> str:
+    return f"{call.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+def _way(call: Call) -> str:
+    direction = call.direction or ""
+    return "in" if direction.startswith("inbound") else "out" if direction.startswith("outbound") else "-"
+
+
+def _speaker(row: Row) -> str:
+    return str(row.get("role") or "?")
+
+
+def _other_changes(written: LinkEvent) -> list[tuple[str, str]]:
+    rows = (written.after.get("rows") or {}).get("leads") or {}
+    return [(lead, f"{column} is {value} now") for lead, columns in rows.items() for column, value in columns.items()]
+
+
+def _fact(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _one_line(value: object) -> str:
+    text = " ".join(str(value or "").split())
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def _cell(value: object) -> str:
+    text = _one_line(value if value is not None else "")
+    return text if _width(text) <= WIDEST_CELL else f"{text[: WIDEST_CELL - 1]}…"
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: wide East Asian characters take two, combining marks none."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(bool(unicodedata.combining(c)) for c in text)
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    gap = " " * (width - _width(text))
+    return gap + text if right else text + gap

@@ -1,0 +1,119 @@
+"""Is the database as it should be? The System page's checks, and the rebuild that puts right what drifted."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.linking.results import Check, Rebuilt
+from core.store.gateway import Gateway
+
+MIGRATE = "python -m core migrate"
+REBUILD = "python -m core rebuild"
+ADD_CONSTRAINT = "select add_call_sid_constraint();"
+LIST_DUPLICATES = "select * from duplicate_slots;"
+ADD_INDEX = "create index concurrently if not exists idx_leads_call_sid on leads (call_sid);"
+GUIDE_TYPE = "character varying(50)"
+MANY_WAITING = 10_000
+"""So many calls are judged in well under a minute; more of them mean that nobody judges."""
+MOST_DIFFERENCES = 500
+
+
+def checks(gateway: Gateway) -> list[Check]:
+    """Every check, the guide's "verify column and index" first."""
+    facts: Mapping[str, Any] = gateway.call("patchbay_doctor")
+    return [
+        _column(facts),
+        _index(facts),
+        _unique(facts),
+        _triggers(facts),
+        _installed(facts),
+        _missed(facts),
+        _drift(facts),
+        _judged(facts),
+        Check("schema", True, f"Version {facts['schema_version']} on PostgreSQL {facts['server_version']}."),
+        _own_numbers(facts),
+    ]
+
+
+def rebuild(gateway: Gateway, judge: Callable[[], int]) -> Rebuilt:
+    """Recompute everything that is derived, and say what differed before.
+
+    :param judge: judges every call that is waiting and returns how many.
+    """
+    differed = gateway.select("link_drift", limit=MOST_DIFFERENCES)
+    done: Mapping[str, Any] = gateway.call("patchbay_rebuild")
+    gateway.call("requeue_all_calls")
+    return Rebuilt(
+        differed=tuple(differed),
+        roll_ups=done["roll_ups"],
+        links=done["links"],
+        slots=done["slots"],
+        missed_changes=done["missed_changes"],
+        judged=judge(),
+    )
+
+
+def _column(facts: Mapping[str, Any]) -> Check:
+    kind = facts["call_sid_column"]
+    if kind is None:
+        return Check("leads.call_sid", False, "The column is missing.", MIGRATE)
+    narrow = "" if kind == GUIDE_TYPE else f" (the guide has {GUIDE_TYPE})"
+    return Check("leads.call_sid", True, f"The column exists, {kind}{narrow}.")
+
+
+def _index(facts: Mapping[str, Any]) -> Check:
+    if facts["call_sid_index"]:
+        return Check("index", True, "idx_leads_call_sid exists.")
+    return Check("index", False, "idx_leads_call_sid is missing.", ADD_INDEX)
+
+
+def _unique(facts: Mapping[str, Any]) -> Check:
+    shared = facts["duplicate_slots"]
+    if facts["call_sid_unique"]:
+        return Check("unique", True, "leads.call_sid is UNIQUE.")
+    if shared:
+        calls = "1 call stands" if shared == 1 else f"{shared} calls stand"
+        return Check("unique", False, f"leads.call_sid is not UNIQUE: {calls} in several leads.", LIST_DUPLICATES)
+    return Check("unique", False, "leads.call_sid is not UNIQUE, and nothing stands in the way.", ADD_CONSTRAINT)
+
+
+def _triggers(facts: Mapping[str, Any]) -> Check:
+    missing = facts["triggers_missing"]
+    if not missing:
+        return Check("triggers", True, "All triggers are in place and enabled.")
+    return Check("triggers", False, f"Missing or disabled: {', '.join(missing)}.", f"{MIGRATE} && {REBUILD}")
+
+
+def _installed(facts: Mapping[str, Any]) -> Check:
+    phase = facts["install_phase"]
+    if phase == "done":
+        return Check("installation", True, "Every call and every lead has been taken in.")
+    return Check("installation", False, f"Not finished: {phase or 'it has not begun'}.", MIGRATE)
+
+
+def _missed(facts: Mapping[str, Any]) -> Check:
+    count = facts["missed_changes"]
+    if not count:
+        return Check("missed changes", True, "Every change of the customer's tables was followed.")
+    return Check("missed changes", False, f"{count} changes of the customer's tables were not followed.", REBUILD)
+
+
+def _drift(facts: Mapping[str, Any]) -> Check:
+    drift: Mapping[str, int] = facts["drift"]
+    if not drift:
+        return Check("consistency", True, "Calls, links and slots are as rows and ledger say.")
+    told = ", ".join(f"{kind}: {count}" for kind, count in sorted(drift.items()))
+    return Check("consistency", False, f"Not as rows and ledger say: {told}.", REBUILD)
+
+
+def _judged(facts: Mapping[str, Any]) -> Check:
+    waiting = facts["judge_queue"]
+    if waiting <= MANY_WAITING:
+        return Check("causes", True, f"{waiting} calls wait for their cause." if waiting else "Every cause is up to date.")
+    return Check("causes", False, f"{waiting} calls wait for their cause.", REBUILD)
+
+
+def _own_numbers(facts: Mapping[str, Any]) -> Check:
+    numbers = [row["number"] for row in facts["own_numbers"]]
+    if numbers:
+        return Check("own numbers", True, f"{', '.join(numbers)}.")
+    return Check("own numbers", True, "None known yet: set TWILIO_PHONE_NUMBER or OWN_NUMBERS, or wait for calls.")
