@@ -1,1 +1,53 @@
-"""HTTP: what the server answers beside Streamlit's pages."""
+"""HTTP: what the server answers beside Streamlit's pages, and what it does around them."""
+
+import gc
+import importlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+
+from core import app as application
+from core.http.background import Judging
+from core.http.health import ROUTES
+from core.http.hosts import HostGuard, accepted_hosts
+from core.settings import Settings
+
+
+def server_parts(warm: Sequence[str] = ()) -> dict[str, Any]:
+    """Routes, middleware and lifespan for ``st.App``.
+
+    :param warm: modules to import before the first request, so that no visitor waits for them.
+    :raises core.errors.BadInput: when the environment has a value that cannot be meant.
+    """
+    hosts = accepted_hosts(Settings.load().public_url)
+    return {
+        "routes": ROUTES,
+        "middleware": [Middleware(HostGuard, hosts=hosts)],
+        "lifespan": _lifespan(warm),
+    }
+
+
+def _lifespan(warm: Sequence[str]) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_server: Any) -> AsyncIterator[None]:
+        await run_in_threadpool(_warm_up, warm)
+        judging = Judging()
+        judging.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(judging.stop)
+            await run_in_threadpool(application.close_shared)
+
+    return lifespan
+
+
+def _warm_up(modules: Sequence[str]) -> None:
+    """Import, then take what is there out of the collector's sight: Streamlit collects after every script run."""
+    for module in modules:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
