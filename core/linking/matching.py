@@ -1,0 +1,103 @@
+"""From calls to the leads they may belong to: the database finds the few that could match, the rules decide."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from core.linking import own_numbers
+from core.model import causes, counterpart, evidence, holders
+from core.model.causes import Decision
+from core.model.counterpart import CallFacts, Counterpart
+from core.model.records import Call, Candidate, Lead
+from core.settings import Settings
+from core.store.gateway import Gateway, Row
+
+CALLS_AT_ONCE = 500
+KEYS_AT_ONCE = 200
+"""Number keys of one read of leads; most keys belong to one lead or none."""
+LARGEST_READ = 1000
+"""PostgREST cuts a result at 1000 rows without a word: so many rows mean that some may be missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the rules say about one call. ``decision`` is None for a linked call."""
+
+    counterpart: Counterpart
+    decision: Decision | None
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """The leads around some calls: by id, and by the search keys of their numbers."""
+
+    by_id: Mapping[int, Lead]
+    by_key: Mapping[str, tuple[Lead, ...]]
+
+
+def candidates(gateway: Gateway, calls: Sequence[Call], settings: Settings) -> dict[str, tuple[Candidate, ...]]:
+    """The leads that may belong to each call, best first, by SID; as the data is now, judged or not."""
+    own = own_numbers.known(gateway, settings)
+    found: dict[str, tuple[Candidate, ...]] = {call.call_sid: () for call in calls}
+    sids = list(found)
+    for start in range(0, len(sids), CALLS_AT_ONCE):
+        rows = gateway.call("judge_facts", p_sids=sids[start : start + CALLS_AT_ONCE])
+        for facts, assessment in assess_all(gateway, rows, own, settings.default_region):
+            found[facts.call_sid] = assessment.candidates
+    return found
+
+
+def assess_all(
+    gateway: Gateway, rows: Iterable[Row], own: AbstractSet[str], region: str
+) -> list[tuple[CallFacts, Assessment]]:
+    """Assess calls as ``judge_facts`` and ``judge_batch`` give them.
+
+    :param own: our own numbers in E.164.
+    :param region: ISO 3166 region in which a number without country code is read.
+    """
+    calls = [CallFacts.from_row(row) for row in rows]
+    others = [counterpart.of(c.direction, c.from_number, c.to_number, own, region) for c in calls]
+    around = _neighbourhood(gateway, calls, others)
+    return [(call, assess(call, other, around, region)) for call, other in zip(calls, others, strict=True)]
+
+
+def assess(call: CallFacts, other: Counterpart, around: Neighbourhood, region: str) -> Assessment:
+    """Cause and candidates of one call, from the leads around it."""
+    having = holders.of(other.e164, around.by_key.get(other.key or "", ()), region) if other.e164 is not None else ()
+    ids = {*call.mentions, *(link.lead_id for link in call.earlier)}
+    named = {lead_id: around.by_id[lead_id] for lead_id in ids if lead_id in around.by_id}
+    found = evidence.candidates(call, other, named, having, region)
+    if call.lead_id is not None:
+        return Assessment(other, None, found)
+    order = {candidate.lead_id: place for place, candidate in enumerate(found)}
+    best_first = sorted(having, key=lambda holder: order[holder.lead.id])
+    return Assessment(other, causes.decide(call, other, best_first), found)
+
+
+def leads_by_ids(gateway: Gateway, ids: Iterable[int]) -> dict[int, Lead]:
+    """Leads by id; those that are gone are missing."""
+    wanted = sorted(set(ids))
+    found: dict[int, Lead] = {}
+    for start in range(0, len(wanted), CALLS_AT_ONCE):
+        rows = gateway.select("leads_by_ids", args={"p_ids": wanted[start : start + CALLS_AT_ONCE]})
+        found.update((row["id"], Lead.from_row(row)) for row in rows)
+    return found
+
+
+def _neighbourhood(gateway: Gateway, calls: Sequence[CallFacts], others: Sequence[Counterpart]) -> Neighbourhood:
+    keys = sorted({other.key for other in others if other.key is not None})
+    ids = {lead_id for call in calls for lead_id in (*call.mentions, *(e.lead_id for e in call.earlier if e.exists))}
+    by_key: dict[str, list[Lead]] = {}
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        for row in _rows_with_keys(gateway, keys[start : start + KEYS_AT_ONCE]):
+            by_key.setdefault(row["key"], []).append(Lead.from_row(row))
+    return Neighbourhood(leads_by_ids(gateway, ids), {key: tuple(leads) for key, leads in by_key.items()})
+
+
+def _rows_with_keys(gateway: Gateway, keys: Sequence[str]) -> list[Row]:
+    rows = gateway.select("leads_with_keys", args={"p_keys": list(keys)})
+    if len(rows) < LARGEST_READ or len(keys) == 1:
+        return rows
+    middle = len(keys) // 2
+    return [*_rows_with_keys(gateway, keys[:middle]), *_rows_with_keys(gateway, keys[middle:])]
