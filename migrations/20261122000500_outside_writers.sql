@@ -13,34 +13,52 @@ begin
   on conflict (call_sid) do update set set_aside = c.set_aside where false;
 end $$;
 
--- Recompute some calls from their rows: lock first, then read in a new statement, so that of two writers the second sees both.
--- A call goes when nothing holds it any more: no row, no link, no ledger entry.
+-- Recompute some calls from their rows. A new call is inserted with what its rows say; a known one is locked first and then read
+-- in a new statement, so that of two writers the second sees both. A call goes when nothing holds it any more: no row, no link,
+-- no ledger entry. p_sids: distinct. Returns how many calls changed.
 create or replace function public.patchbay_roll_up(p_sids text[]) returns int
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
-  v_changed int;
+  v_new text[] := array(select s from unnest(p_sids) as s where not exists (select from public.calls c where c.call_sid = s));
+  v_known text[];
+  v_changed text[];
+  v_empty text[];
 begin
-  perform public.patchbay_lock_calls(p_sids);
-  with changed as (
-    update public.calls c set
-      started_at = x.started_at, start_known = c.start_known or x.first_at is not null,
-      direction = x.direction, from_number = x.from_number, to_number = x.to_number, status = x.status,
-      duration = x.duration, ended = x.ended, event_count = x.event_count, transcript_count = x.transcript_count
-    from (
-      select s.*, coalesce(case when k.start_known then least(k.started_at, s.first_at) else s.first_at end, k.started_at) as started_at
-      from public.patchbay_summary(p_sids) s join public.calls k on k.call_sid = s.call_sid) x
-    where x.call_sid = c.call_sid
-      and (c.started_at, c.start_known, c.direction, c.from_number, c.to_number, c.status, c.duration, c.ended,
-           c.event_count, c.transcript_count) is distinct from
-          (x.started_at, c.start_known or x.first_at is not null, x.direction, x.from_number, x.to_number, x.status, x.duration,
-           x.ended, x.event_count, x.transcript_count)
-    returning c.call_sid)
-  , queued as (insert into public.judge_queue (call_sid) select call_sid from changed)
-  select count(*) into v_changed from changed;
-  delete from public.calls c
-  where c.call_sid = any (p_sids) and c.event_count = 0 and c.transcript_count = 0 and c.lead_id is null
-    and not exists (select from public.link_events e where e.call_sid = c.call_sid);
-  return v_changed;
+  with inserted as (
+    insert into public.calls as c (call_sid, started_at, start_known, direction, from_number, to_number, status, duration, ended,
+      event_count, transcript_count)
+    select s.sid, coalesce(x.first_at, clock_timestamp()), x.first_at is not null, x.direction, x.from_number, x.to_number, x.status,
+      x.duration, coalesce(x.ended, false), coalesce(x.event_count, 0), coalesce(x.transcript_count, 0)
+    from unnest(p_sids) as s (sid) left join public.patchbay_summary(v_new) x on x.call_sid = s.sid
+    order by s.sid
+    on conflict (call_sid) do update set set_aside = c.set_aside where false  -- locks, does not rewrite
+    returning c.call_sid, c.event_count = 0 and c.transcript_count = 0 as empty)
+  select array_agg(call_sid), array_agg(call_sid) filter (where empty) into v_new, v_empty from inserted;
+  v_known := array(select unnest(p_sids) except select unnest(v_new));
+  if cardinality(v_known) > 0 then
+    with changed as (
+      update public.calls c set
+        started_at = x.starts, start_known = c.start_known or x.first_at is not null,
+        direction = x.direction, from_number = x.from_number, to_number = x.to_number, status = x.status,
+        duration = x.duration, ended = x.ended, event_count = x.event_count, transcript_count = x.transcript_count
+      from (
+        select s.*, coalesce(case when k.start_known then least(k.started_at, s.first_at) else s.first_at end, k.started_at) as starts
+        from public.patchbay_summary(v_known) s join public.calls k on k.call_sid = s.call_sid) x
+      where x.call_sid = c.call_sid
+        and (c.started_at, c.start_known, c.direction, c.from_number, c.to_number, c.status, c.duration, c.ended,
+             c.event_count, c.transcript_count) is distinct from
+            (x.starts, c.start_known or x.first_at is not null, x.direction, x.from_number, x.to_number, x.status, x.duration,
+             x.ended, x.event_count, x.transcript_count)
+      returning c.call_sid, c.event_count = 0 and c.transcript_count = 0 and c.lead_id is null as empty)
+    select array_agg(call_sid), v_empty || array_agg(call_sid) filter (where empty) into v_changed, v_empty from changed;
+  end if;
+  if v_empty is not null then
+    delete from public.calls c
+    where c.call_sid = any (v_empty) and c.event_count = 0 and c.transcript_count = 0 and c.lead_id is null
+      and not exists (select from public.link_events e where e.call_sid = c.call_sid);
+  end if;
+  insert into public.judge_queue (call_sid) select unnest(v_new || v_changed);
+  return coalesce(cardinality(v_new || v_changed), 0);
 end $$;
 
 -- Note an error of a trigger; if even that fails, say so in the server's log and go on.
@@ -111,7 +129,7 @@ end $$;
 -- The call in a slot that was just set becomes linked and current. Another lead that still has it in its own slot keeps it:
 -- that is a claim, a conflict to be resolved.
 create or replace function public.patchbay_slot_filled(p_lead bigint, p_old text, p_new text, p_source text)
-returns void language plpgsql security definer set search_path = '' as $$
+returns void language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_call public.calls;
   v_holder bigint;
@@ -132,7 +150,7 @@ end $$;
 
 -- The call that a slot gave up: to another lead that claims it, else it stays as history; emptied by hand, it is unlinked.
 create or replace function public.patchbay_slot_left(p_lead bigint, p_old text, p_new text, p_source text)
-returns void language plpgsql security definer set search_path = '' as $$
+returns void language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_call public.calls;
   v_next bigint;
@@ -157,7 +175,7 @@ end $$;
 
 -- A lead is gone: each of its calls goes to a lead that claims it, else is unlinked; the ledger keeps whose it was.
 create or replace function public.patchbay_lead_gone(p_lead bigint, p_slot text) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_call public.calls;
   v_held boolean;
@@ -181,7 +199,7 @@ end $$;
 -- hands in one statement moves instead of being unlinked and linked.
 create or replace function public.patchbay_follow_leads(p_ids bigint[], p_old text[], p_new text[], p_gone boolean[],
   p_source text default 'outside') returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_change record;
 begin

@@ -36,7 +36,7 @@ language sql stable set search_path = '' as $$
 -- by SID (this one, the given ones, and each lead's newest other call, which a slot may fall back to). Then check that nobody
 -- was faster, and that what the operator saw still holds.
 create or replace function public.patchbay_lock(p_sid text, p_options jsonb, p_leads bigint[] default '{}', p_sids text[] default '{}')
-returns public.calls language plpgsql security definer set search_path = '' as $$
+returns public.calls language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_leads bigint[];
   v_sids text[];
@@ -88,7 +88,7 @@ end $$;
 -- Set slots {lead: sid}, freeing first every SID that changes hands (UNIQUE is checked row by row). The UNIQUE index is a lock
 -- too: an outside writer can hold a SID in it and wait for a call that we hold. So give way at once (PB006).
 create or replace function public.patchbay_set_slots(p_slots jsonb) returns void
-language plpgsql security definer set search_path = '' set patchbay.writer = 'ours' set lock_timeout = '10ms' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off set patchbay.writer = 'ours' set lock_timeout = '10ms' as $$
 declare
   v_slot record;
 begin
@@ -131,7 +131,7 @@ end $$;
 
 -- Refuse an outcome that would break "a slot is null or names a call that is linked to that lead".
 create or replace function public.patchbay_check_outcome(p_sid text, p_before jsonb, p_after jsonb) returns void
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_lead bigint;
   v_sid text;
@@ -169,7 +169,7 @@ end $$;
 -- dropped) and rows. Returns the event, or null when nothing changes.
 create or replace function public.patchbay_apply(p_action text, p_sid text, p_lead bigint, p_after jsonb, p_options jsonb,
   p_undoes bigint default null) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_before jsonb := public.patchbay_facts(p_sid, public.patchbay_keys(p_after -> 'leads'));
   v_slots jsonb := coalesce((select jsonb_object_agg(w.key, w.value) from jsonb_each(p_after -> 'leads') as w

@@ -63,7 +63,7 @@ create or replace function public.patchbay_sids_in(p_text text) returns text[] l
 -- Bring the search keys and mentions of some leads up to date (a lead that is gone loses them), and mark the calls that this
 -- concerns: keys and SIDs that were or are named.
 create or replace function public.patchbay_note_leads(p_ids bigint[]) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   if coalesce(cardinality(p_ids), 0) = 0 then return; end if;
   with wanted as (
@@ -131,7 +131,7 @@ language sql stable security definer set search_path = '' as $$
 -- The next calls to judge with what the rules want to know of them, and the queue rows that ask for it. A change that comes
 -- while they are being judged adds a queue row of its own, so nothing is missed.
 create or replace function public.judge_batch(p_limit int default 1000) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_ids bigint[];
   v_sids text[];
@@ -202,13 +202,14 @@ begin
   return v_count;
 end $$;
 
--- Per number, in the newest p_limit calls: how often it stood on our side (From of outbound, To of inbound) and on the other,
+-- Per number, in the newest p_limit calls: how often it stood on our side (From of outbound, To of inbound; a call without a
+-- direction counts as outbound, the direction of the guide's smallest table) and on the other,
 -- and with how many different numbers it spoke from our side.
 create or replace function public.own_number_sample(p_limit int default 20000) returns jsonb
 language sql stable security definer set search_path = '' as $$
   with sample as (
-    select direction ilike 'outbound%' as outbound, from_number, to_number from public.calls
-    where from_number is not null and to_number is not null and direction is not null and not test
+    select coalesce(direction ilike 'outbound%', true) as outbound, from_number, to_number from public.calls
+    where from_number is not null and to_number is not null and not test
     order by started_at desc limit p_limit)
   , sides as (
     select case when outbound then from_number else to_number end as ours, case when outbound then to_number else from_number end as theirs
