@@ -1,0 +1,1 @@
+"""What every page of the console shares: shell, guard, links, state, reads, parts. Shows and asks only."""

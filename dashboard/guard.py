@@ -1,0 +1,60 @@
+"""Errors as screens: known ones say what to do next, unexpected ones get a reference to the server's log."""
+
+import functools
+import logging
+import secrets
+from collections.abc import Callable
+from typing import ParamSpec
+
+import streamlit as st
+
+from core.errors import BadInput, NotFound, PatchbayError, Refused, Unavailable
+from dashboard import formatting, reads
+
+log = logging.getLogger("patchbay.dashboard")
+P = ParamSpec("P")
+
+
+def guarded(body: Callable[P, None]) -> Callable[P, None]:
+    """Show an error of ``body`` in its place instead of a traceback. For pages, fragments and dialogs alike."""
+
+    @functools.wraps(body)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            body(*args, **kwargs)
+        except PatchbayError as error:
+            show(error)
+        except Exception:
+            _show_unexpected(body.__name__)
+
+    return run
+
+
+def show(error: PatchbayError) -> None:
+    """A known error: what went wrong, what to do next, and Retry where a retry can help."""
+    text = f"**{formatting.plain(error.message)}**"
+    if error.hint:
+        text += f"  \n{formatting.plain(error.hint)}"
+    if isinstance(error, Unavailable):
+        st.error(text, icon=":material/cloud_off:")
+        _retry(error.code)
+    elif isinstance(error, BadInput | NotFound):
+        st.warning(text, icon=":material/search_off:")
+    else:
+        icon = ":material/block:" if isinstance(error, Refused) else ":material/error:"
+        st.error(text, icon=icon)
+
+
+def _show_unexpected(where: str) -> None:
+    reference = secrets.token_hex(4)
+    log.exception("reference %s: unexpected error in %s", reference, where)
+    st.error(
+        "**Something went wrong here, and it is not your doing.** Nothing was half-written.  \n"
+        f"Try again; if it stays, pass on the reference `{reference}`: the server's log has the details under it.",
+        icon=":material/error:",
+    )
+    _retry(where)
+
+
+def _retry(name: str) -> None:
+    st.button("Retry", key=f"guard.retry.{name}", icon=":material/refresh:", on_click=reads.clear)

@@ -1,0 +1,152 @@
+"""Where a click leads. Every in-app address is made here, so that a page's parameters have one spelling."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboard import formatting
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A page as the navigation knows it: its folder and address, and the words in the navigation."""
+
+    name: str
+    title: str
+
+
+PAGES: Mapping[str, PageSpec] = {
+    spec.name: spec
+    for spec in (
+        PageSpec("overview", "Overview"),
+        PageSpec("unlinked", "Unlinked calls"),
+        PageSpec("lookup", "Call lookup"),
+    )
+}
+
+
+IN_WORDS = frozenset({"cause", "view"})
+"""Parameters whose widget shows words for a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place in the console: a page and its parameters."""
+
+    page: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Path and query, to be followed from the console's root."""
+        return f"/{self.page}?{urlencode(self.params, doseq=True)}" if self.params else f"/{self.page}"
+
+
+def page(name: str, title: str | None = None) -> Any:
+    """The Streamlit page for a name; pages are loaded when first visited, by name, so nothing here imports upwards."""
+    spec = PAGES[name]
+    return st.Page(_renderer(name), title=title or spec.title, url_path=name)
+
+
+def front_door() -> Any:
+    """The console's bare address. Streamlit gives its default page no name in the address, so this one leads on."""
+    return st.Page(_enter, title="Patchbay", url_path="home", default=True, visibility="hidden")
+
+
+def _enter() -> None:
+    st.switch_page(page("overview"), query_params=st.query_params.to_dict())
+
+
+def _renderer(name: str) -> Callable[[], None]:
+    def render() -> None:
+        import_module(f"pages.{name}.page").render()
+
+    render.__name__ = name
+    return render
+
+
+def overview() -> Target:
+    """The overview."""
+    return Target("overview")
+
+
+def worklist(**filters: str | int | None) -> Target:
+    """The unlinked calls with these filters: cause, direction, status, number, text, view, call.
+
+    Keys such as ``format_mismatch`` stand in the address as the words that the filter shows.
+    """
+    given = {name: str(value) for name, value in filters.items() if value not in (None, "")}
+    return Target("unlinked", {name: in_words(name, value) for name, value in given.items()})
+
+
+def in_words(name: str, value: str) -> str:
+    """A parameter's value as its widget spells it."""
+    return formatting.words(value) if name in IN_WORDS else value
+
+
+def respell() -> None:
+    """Accept a hand-made address that has keys where the widgets have words, by going to the right spelling."""
+    given = st.query_params.to_dict()
+    spelled = {name: in_words(name, value) for name, value in given.items()}
+    if spelled != given:
+        repeated = {name: st.query_params.get_all(name) for name in given if name not in IN_WORDS}
+        st.query_params.from_dict({**spelled, **repeated})
+        st.rerun()
+
+
+def worklist_of_days(first: date, last: date, **filters: str | None) -> Target:
+    """The unlinked calls that started from ``first`` to ``last``, both included, in the viewer's zone."""
+    target = worklist(**filters)
+    return Target("unlinked", {**target.params, "dates": [first.isoformat(), last.isoformat()]})
+
+
+def call(call_sid: str) -> Target:
+    """One call in Call lookup."""
+    return Target("lookup", {"q": call_sid})
+
+
+def lookup(text: str | None = None) -> Target:
+    """Call lookup, for a text or empty."""
+    return Target("lookup", {"q": text} if text else {})
+
+
+def lead(call_sid: str | None, phone: str | None) -> Target | None:
+    """Where a lead can be read today: its current call, else the unlinked calls of its number, else nowhere."""
+    if call_sid:
+        return call(call_sid)
+    return worklist(number=phone) if phone and phone.strip() else None
+
+
+def show(label: str, target: Target, *, icon: str | None = None, help: str | None = None) -> None:
+    """A link as words. ``label`` is Markdown: free text in it must have gone through ``formatting.plain``."""
+    st.page_link(page(target.page), label=label, query_params=dict(target.params), icon=icon, help=help)
+
+
+def show_call(call_sid: str, words: str | None = None) -> None:
+    """A call as a link that shows its short SID, or ``words``."""
+    text = formatting.plain(words) if words else f"`{formatting.short_sid(call_sid).replace('`', '')}`"
+    show(text, call(call_sid), help=f"Open {formatting.plain(call_sid)} in Call lookup")
+
+
+def go(target: Target) -> None:
+    """Leave for another place now."""
+    st.switch_page(page(target.page), query_params=dict(target.params))
+
+
+def param(name: str) -> str | None:
+    """A parameter of the address that no widget owns, or None."""
+    return st.query_params.get(name) or None
+
+
+def set_param(name: str, value: str | None) -> None:
+    """Write such a parameter; None removes it."""
+    if value is None:
+        if name in st.query_params:
+            del st.query_params[name]
+    elif st.query_params.get(name) != value:
+        st.query_params[name] = value

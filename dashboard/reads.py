@@ -1,0 +1,105 @@
+"""What the pages read, cached briefly. After a write :func:`clear` empties every cache by name."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from core import app as console
+from core.linking.results import Check, Matches, Story, WorklistPage
+from core.linking.worklist import WorklistFilter
+from core.model.records import Call, Lead
+from core.store.gateway import Order, Where
+
+PAGE_SIZE = 50
+"""Rows of a worklist page."""
+LEAD_CALLS = 8
+"""How many of a lead's other calls its card lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The overview's figures (contract) and when they were read."""
+
+    values: dict[str, Any]
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeadCalls:
+    """A lead's linked calls, newest first: how many there are, and the first few."""
+
+    total: int
+    newest: tuple[Call, ...]
+
+
+@st.cache_data(ttl=15, max_entries=4, show_spinner=False)
+def figures() -> Figures:
+    """The counts of the overview."""
+    return Figures(console.shared().linking.overview(), datetime.now(UTC))
+
+
+@st.cache_data(ttl=60, max_entries=32, show_spinner=False)
+def per_day(days: int, zone: str) -> list[dict[str, Any]]:
+    """Calls per day of the viewer's time zone: day, current, history, unlinked, set_aside."""
+    return [dict(row) for row in console.shared().linking.per_day(days, zone)]
+
+
+@st.cache_data(ttl=60, max_entries=4, show_spinner=False)
+def checks() -> list[Check]:
+    """The database's own checks."""
+    return list(console.shared().linking.doctor())
+
+
+@st.cache_data(ttl=10, max_entries=64, show_spinner=False)
+def worklist(wanted: WorklistFilter, after: str | None) -> WorklistPage:
+    """One page of a worklist."""
+    return console.shared().linking.worklist(wanted, limit=PAGE_SIZE, after=after)
+
+
+@st.cache_data(ttl=10, max_entries=128, show_spinner=False)
+def count(wanted: WorklistFilter) -> int:
+    """How many calls a worklist has."""
+    return console.shared().linking.count(wanted)
+
+
+@st.cache_data(ttl=5, max_entries=64, show_spinner=False)
+def lookup(text: str) -> Story | Matches:
+    """What a pasted text names."""
+    return console.shared().linking.lookup(text)
+
+
+@st.cache_data(ttl=5, max_entries=64, show_spinner=False)
+def story(call_sid: str) -> Story:
+    """Everything about one call."""
+    return console.shared().linking.story(call_sid)
+
+
+@st.cache_data(ttl=5, max_entries=128, show_spinner=False)
+def lead(lead_id: int) -> Lead | None:
+    """A lead, or None when it is gone."""
+    return console.shared().leads.find_by_id(lead_id)
+
+
+@st.cache_data(ttl=10, max_entries=64, show_spinner=False)
+def calls_of_lead(lead_id: int) -> LeadCalls:
+    """The calls that are linked to a lead."""
+    gateway, mine = console.shared().gateway, [Where("lead_id", "eq", lead_id)]
+    newest = [Order("started_at", descending=True), Order("call_sid", descending=True)]
+    rows = gateway.select("call_links", where=mine, order=newest, limit=LEAD_CALLS)
+    return LeadCalls(gateway.count("call_links", where=mine), tuple(Call.from_row(row) for row in rows))
+
+
+@st.cache_data(ttl=300, max_entries=4, show_spinner=False)
+def is_demo() -> bool:
+    """Whether the database was filled with demo data."""
+    return bool(
+        console.shared().gateway.select("patchbay_state", where=[Where("key", "eq", "demo_filled_at")], limit=1)
+    )
+
+
+def clear() -> None:
+    """Forget what was read; called after every write and by the Refresh button."""
+    for cached in (figures, per_day, checks, worklist, count, lookup, story, lead, calls_of_lead, is_demo):
+        cached.clear()

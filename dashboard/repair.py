@@ -1,0 +1,219 @@
+"""Changing a link: the dialog that shows both sides before and after, the undo bar, and carrying it out."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from core import app as console
+from core.errors import PatchbayError, Refused
+from core.linking import Command, Options
+from core.model import dialling
+from core.model.records import Lead, LinkEvent
+from dashboard import formatting, guard, links, reads, sides, state
+from dashboard.guard import guarded
+from dashboard.state import Intent
+
+TITLES: Mapping[str, str] = {
+    "link": "Link call to lead {lead}?",
+    "make_current": "Make this the current call of lead {lead}?",
+    "unlink": "Unlink call?",
+    "relink": "Relink call to lead {lead}?",
+    "set_aside": "Set call aside?",
+    "restore": "Put call back on the worklist?",
+    "undo": "Undo this change?",
+}
+BUTTONS: Mapping[str, str] = {
+    "link": "Link to lead {lead}",
+    "make_current": "Make it current",
+    "unlink": "Unlink",
+    "relink": "Relink to lead {lead}",
+    "set_aside": "Set aside",
+    "restore": "Put back",
+    "undo": "Undo this change",
+}
+REASONS = ("Spam", "Wrong number", "Withheld number", "Not about a lead")
+"""Offered when a call is set aside; any other text can be typed."""
+
+
+def dialog_if_asked() -> None:
+    """Open the dialog when a button has asked for it."""
+    intent = state.intent()
+    if intent is not None:
+        title = TITLES[intent.action].format(lead=intent.lead_id)
+        st.dialog(title, width="medium", on_dismiss=_leave)(_dialog)()
+
+
+def _leave() -> None:
+    state.close_dialog()
+    reads.clear()
+
+
+@guarded
+def _dialog() -> None:
+    intent = state.intent()
+    if intent is None:
+        st.rerun()
+    elif intent.confirmed and intent.seen is not None:
+        _carry_out(intent, intent.seen)
+    else:
+        _ask(intent)
+
+
+def _ask(intent: Intent) -> None:
+    if intent.seen is None and not intent.nothing:
+        try:
+            intent = state.note_seen(console.shared().linking.preview(_command(intent))) or intent
+        except PatchbayError as error:
+            _refused(error)
+            return
+    if intent.seen is None:
+        st.info("Nothing would change: it is so already.", icon=":material/info:")
+        _buttons(None)
+        return
+    _sides(intent, intent.seen)
+    _choices(intent, intent.seen)
+    _buttons(BUTTONS[intent.action].format(lead=intent.lead_id))
+
+
+def _sides(intent: Intent, seen: LinkEvent) -> None:
+    st.html(f'<p class="pb-line">Call <code>{escape(seen.call_sid)}</code></p>')
+    touched = {lead_id: reads.lead(lead_id) for lead_id in sides.leads_of(seen)}
+    st.html(sides.table(seen, touched))
+    _dialling(seen, [lead for lead in touched.values() if lead is not None])
+    if sides.joins_history(seen) and intent.action in ("link", "relink"):
+        st.checkbox(
+            f"Make it the current call of lead {intent.lead_id} although it is not the newest",
+            key="repair.current",
+            on_change=state.read_again,
+        )
+
+
+def _dialling(seen: LinkEvent, touched: list[Lead]) -> None:
+    for change in dialling.changes(seen, touched):
+        show = st.warning if change.diallable else st.info
+        show(formatting.plain(change.sentence), icon=":material/phone_forwarded:")
+        st.checkbox(
+            f"Mark lead {change.lead_id} as contacted",
+            key=f"repair.contacted.{change.lead_id}",
+            help="Sets its status from new to contacted in the same transaction; Undo takes that back too.",
+        )
+
+
+def _choices(intent: Intent, seen: LinkEvent) -> None:
+    if intent.action == "set_aside":
+        st.selectbox(
+            "Reason (optional: choose or type)",
+            REASONS,
+            index=None,
+            key="repair.reason",
+            accept_new_options=True,
+            placeholder="Why is it not about any lead?",
+        )
+    else:
+        st.text_input(
+            "Reason (optional)", key="repair.reason", max_chars=2000, placeholder="Goes into the link history"
+        )
+
+
+def _buttons(confirm: str | None) -> None:
+    with st.container(horizontal=True, horizontal_alignment="right", key="repair.buttons"):
+        st.button("Cancel" if confirm else "Close", key="repair.cancel", on_click=_leave)
+        if confirm:
+            st.button(confirm, key="repair.confirm", type="primary", on_click=state.confirm)
+
+
+def _refused(error: PatchbayError) -> None:
+    """It moved on: say so, and offer to look again at the facts as they are now."""
+    guard.show(error)
+    reads.clear()
+    with st.container(horizontal=True, horizontal_alignment="right", key="repair.refused"):
+        st.button("Close", key="repair.cancel", on_click=_leave)
+        if isinstance(error, Refused):
+            st.button("Show it as it is now", key="repair.again", type="primary", on_click=state.read_again)
+
+
+def _carry_out(intent: Intent, seen: LinkEvent) -> None:
+    marked = state.marked(sides.leads_of(seen))
+    facts = Options(
+        expect=_without_rows(seen.before), promise=_without_rows(seen.after), mark_contacted=marked or False
+    )
+    try:
+        event = console.shared().linking.run(_command(intent, facts))
+    except PatchbayError as error:
+        state.unconfirm()
+        _refused(error)
+        return
+    _finish(event, seen)
+
+
+def _finish(event: LinkEvent | None, seen: LinkEvent) -> None:
+    reads.clear()
+    if event is None:
+        state.note_seen(None)
+    else:
+        state.note_done(event, done_words(event))
+    st.rerun()
+
+
+def _without_rows(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if name != "rows"}
+
+
+def _command(intent: Intent, facts: Options | None = None) -> Command:
+    action = "link" if intent.action == "make_current" else intent.action
+    current = intent.action == "make_current" or (action in ("link", "relink") and bool(state.value("repair.current")))
+    known = facts or Options()
+    options = Options(
+        reason=(state.value("repair.reason") or "").strip() or None,
+        request_id=intent.request_id if facts else None,
+        current=current,
+        mark_contacted=known.mark_contacted,
+        expect=known.expect,
+        promise=known.promise,
+    )
+    if intent.action == "undo":
+        return Command("undo", event_id=intent.event_id, options=options)
+    return Command(action, intent.call_sid, intent.lead_id, options=options)
+
+
+def done_words(event: LinkEvent) -> str:
+    """What was done, as the undo bar says it."""
+    if event.action == "undo":
+        return f"Undone: the call is {formatting.outcome_words(event)} again."
+    return f"The call is {formatting.event_words(event)}."
+
+
+def perform_undo() -> None:
+    """Carry out an undo that was asked for in the undo bar."""
+    asked = state.take_undo()
+    if asked is None:
+        return
+    event_id, request_id = asked
+    try:
+        event = console.shared().linking.undo(event_id, Options(request_id=request_id))
+    except PatchbayError as error:
+        guard.show(error)
+        return
+    finally:
+        reads.clear()
+    if event is not None:
+        state.note_done(event, done_words(event))
+
+
+def undo_bar() -> None:
+    """What was done last, with Undo in reach until it is dismissed."""
+    done = state.done()
+    if done is None:
+        return
+    if state.first_time():
+        st.toast(formatting.plain(done.words), icon=":material/check:")
+    with st.container(key="undo_bar", horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":material/check: {formatting.plain(done.words)}", width="content")
+        links.show_call(done.event.call_sid)
+        label = "Redo" if done.event.action == "undo" else "Undo"
+        icon = ":material/redo:" if label == "Redo" else ":material/undo:"
+        if done.event.id is not None:
+            st.button(label, key="undo.do", icon=icon, shortcut="Alt+Z", on_click=state.ask_undo, args=(done.event.id,))
+        st.button("Dismiss", key="undo.dismiss", type="tertiary", on_click=state.dismiss_done)

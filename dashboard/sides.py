@@ -1,0 +1,72 @@
+"""A change as two sides, before and after, for the call and for each lead that it touches."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from core.model.records import Lead, LinkEvent
+from dashboard import formatting
+
+Leads = Mapping[int, Lead | None]
+
+
+def leads_of(event: LinkEvent) -> tuple[int, ...]:
+    """The leads that a change touches: the call's lead before and after, and each whose slot changes."""
+    sides = (event.before, event.after)
+    named = [side.get("call_lead") for side in sides]
+    slots = [int(lead_id) for side in sides for lead_id in side.get("leads") or {}]
+    return tuple(dict.fromkeys(lead_id for lead_id in [*named, *slots] if lead_id is not None))
+
+
+def joins_history(event: LinkEvent) -> bool:
+    """Whether the call ends up in its lead's history, not as the current call."""
+    lead_id = event.after.get("call_lead")
+    return lead_id is not None and _slot(event.after, lead_id) != event.call_sid
+
+
+def table(event: LinkEvent, leads: Leads) -> str:
+    """Both sides as an HTML table: a row for the call, one for each lead's current call."""
+    rows = [("This call", _call_side(event, event.before, leads), _call_side(event, event.after, leads))]
+    rows += [_lead_row(event, lead_id, leads.get(lead_id)) for lead_id in leads_of(event)]
+    body = "".join(_row(*row) for row in rows)
+    return (
+        '<table class="pb-sides"><thead><tr><th scope="col"></th><th scope="col">Before</th>'
+        f'<th scope="col">After</th></tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def _row(name: str, before: str, after: str) -> str:
+    changed = "" if before == after else ' class="pb-new"'
+    shown = "unchanged" if before == after else escape(after)
+    return f'<tr><th scope="row">{escape(name)}</th><td>{escape(before)}</td><td{changed}>{shown}</td></tr>'
+
+
+def _call_side(event: LinkEvent, side: Mapping[str, Any], leads: Leads) -> str:
+    lead_id = side.get("call_lead")
+    if lead_id is None:
+        return "set aside" if side.get("set_aside") else "unlinked"
+    slot = _slot(side, lead_id, leads.get(lead_id))
+    kind = "current call" if slot == event.call_sid else "history"
+    return f"linked to lead {lead_id} · {kind}"
+
+
+def _lead_row(event: LinkEvent, lead_id: int, lead: Lead | None) -> tuple[str, str, str]:
+    name = formatting.lead_label(lead_id, lead.name if lead else None)
+    sides = [_slot(side, lead_id, lead) for side in (event.before, event.after)]
+    before, after = (_slot_words(slot, event.call_sid) for slot in sides)
+    return f"{name}: current call", before, after
+
+
+def _slot(side: Mapping[str, Any], lead_id: int, lead: Lead | None = None) -> str | None:
+    """A lead's slot on one side; a slot that does not change stands in the lead itself."""
+    slots = side.get("leads") or {}
+    if str(lead_id) in slots:
+        return slots[str(lead_id)]
+    return lead.call_sid if lead else None
+
+
+def _slot_words(slot: str | None, call_sid: str) -> str:
+    if not slot:
+        return "none"
+    short = formatting.short_sid(slot)
+    return f"{short} (this call)" if slot == call_sid else short

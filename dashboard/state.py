@@ -1,0 +1,191 @@
+"""The session's memory: the only module that touches ``st.session_state``.
+
+Widgets whose value lives in the address carry the parameter's name as key (``cause``, ``q``); every other key is
+namespaced by its page or part (``unlinked.trail``, ``repair.intent``).
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, cast
+
+import streamlit as st
+
+from core.model.records import LinkEvent
+
+Action: TypeAlias = Literal["link", "make_current", "unlink", "relink", "set_aside", "restore", "undo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a person is about to do, while the dialog asks.
+
+    :ivar event_id: the link event that is to be undone (action ``undo`` only).
+    :ivar request_id: made when the dialog opens; a second click sends it again and changes nothing twice.
+    :ivar seen: what the dialog shows: the event that would be written; None until it has been read.
+    :ivar nothing: reading found that nothing would change.
+    :ivar confirmed: the button was pressed; the dialog's next run carries it out.
+    """
+
+    action: Action
+    call_sid: str
+    lead_id: int | None = None
+    event_id: int | None = None
+    request_id: str = ""
+    seen: LinkEvent | None = None
+    nothing: bool = False
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done last, as long as the undo bar shows it."""
+
+    event: LinkEvent
+    words: str
+    toasted: bool = False
+
+
+_INTENT, _DONE, _UNDO = "repair.intent", "repair.done", "repair.undo"
+_TRAIL, _ROW = "unlinked.trail", "unlinked.row"
+
+
+def open_dialog(action: Action, call_sid: str, lead_id: int | None = None, event_id: int | None = None) -> None:
+    """Ask about a command in the next run. Serves as ``on_click``."""
+    st.session_state[_INTENT] = Intent(action, call_sid, lead_id, event_id, request_id=str(uuid.uuid4()))
+
+
+def open_dialog_for_typed_lead(action: Action, call_sid: str, field: str) -> None:
+    """The same, with the lead id that stands in the input ``field``; a bad one leaves a message beside the field."""
+    from core.errors import BadInput
+    from core.linking.fields import identifier
+
+    st.session_state.pop(f"{field}.problem", None)
+    try:
+        open_dialog(action, call_sid, identifier("Lead id", st.session_state.get(field, "") or ""))
+    except BadInput as problem:
+        st.session_state[f"{field}.problem"] = problem.message
+
+
+def problem_of(field: str) -> str | None:
+    """The message that belongs beside an input, or None."""
+    return cast(str | None, st.session_state.get(f"{field}.problem"))
+
+
+def intent() -> Intent | None:
+    """What the dialog is asking about, or None."""
+    return cast(Intent | None, st.session_state.get(_INTENT))
+
+
+def note_seen(event: LinkEvent | None) -> Intent | None:
+    """Keep what the dialog shows, so that exactly this is what gets confirmed."""
+    now = intent()
+    if now is not None:
+        st.session_state[_INTENT] = replace(now, seen=event, nothing=event is None, confirmed=False)
+    return intent()
+
+
+def unconfirm() -> None:
+    """It was refused: the button has to be pressed again."""
+    now = intent()
+    if now is not None:
+        st.session_state[_INTENT] = replace(now, confirmed=False)
+
+
+def confirm() -> None:
+    """The dialog's button was pressed. Serves as ``on_click``."""
+    now = intent()
+    if now is not None:
+        st.session_state[_INTENT] = replace(now, confirmed=True)
+
+
+def read_again() -> None:
+    """Forget what the dialog showed, with a new request id: the facts have changed. Serves as ``on_click``."""
+    now = intent()
+    if now is not None:
+        st.session_state[_INTENT] = replace(
+            now, seen=None, nothing=False, confirmed=False, request_id=str(uuid.uuid4())
+        )
+
+
+def close_dialog() -> None:
+    """Ask no more. Serves as ``on_click`` and ``on_dismiss``."""
+    st.session_state.pop(_INTENT, None)
+
+
+def note_done(event: LinkEvent, words: str) -> None:
+    """A command was carried out: the dialog closes, the undo bar opens."""
+    close_dialog()
+    st.session_state[_DONE] = Done(event, words)
+
+
+def done() -> Done | None:
+    """What the undo bar shows, or None."""
+    return cast(Done | None, st.session_state.get(_DONE))
+
+
+def first_time() -> bool:
+    """Whether the last deed still needs its toast; true once."""
+    now = done()
+    if now is None or now.toasted:
+        return False
+    st.session_state[_DONE] = replace(now, toasted=True)
+    return True
+
+
+def dismiss_done() -> None:
+    """Close the undo bar. Serves as ``on_click``."""
+    st.session_state.pop(_DONE, None)
+
+
+def ask_undo(event_id: int) -> None:
+    """Undo an event in the next run. Serves as ``on_click``."""
+    st.session_state[_UNDO] = (event_id, str(uuid.uuid4()))
+
+
+def take_undo() -> tuple[int, str] | None:
+    """The event to be undone now and its request id; asked for once."""
+    return cast(tuple[int, str] | None, st.session_state.pop(_UNDO, None))
+
+
+def value(key: str, default: Any = None) -> Any:
+    """The value of a widget."""
+    return st.session_state.get(key, default)
+
+
+def set_values(values: Mapping[str, Any]) -> None:
+    """Give widgets other values in the next run. Serves as ``on_click``."""
+    for key, new in values.items():
+        st.session_state[key] = new
+
+
+def marked(lead_ids: tuple[int, ...]) -> tuple[int, ...]:
+    """The leads whose box "mark contacted" is ticked."""
+    return tuple(lead_id for lead_id in lead_ids if st.session_state.get(f"repair.contacted.{lead_id}"))
+
+
+def trail() -> tuple[str, ...]:
+    """The cursors of the pages before this one, oldest first; the first page is the empty text."""
+    return cast(tuple[str, ...], st.session_state.get(_TRAIL, ()))
+
+
+def set_trail(cursors: tuple[str, ...]) -> None:
+    """Remember the pages before this one."""
+    st.session_state[_TRAIL] = cursors
+
+
+def row() -> int:
+    """Which row of the worklist was selected last; the next list starts there."""
+    return cast(int, st.session_state.get(_ROW, 0))
+
+
+def set_row(index: int) -> None:
+    """Remember the selected row."""
+    st.session_state[_ROW] = index
+
+
+def selected_row(table_key: str) -> int | None:
+    """The row that is selected in a table, or None."""
+    picked = st.session_state.get(table_key)
+    rows = picked["selection"]["rows"] if picked else []
+    return rows[0] if rows else None

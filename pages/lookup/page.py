@@ -1,0 +1,50 @@
+"""Call lookup: paste anything that names a call, read its whole story, repair its link."""
+
+import streamlit as st
+
+from core.errors import BadInput, NotFound
+from core.linking import Matches, Story
+from dashboard import reads
+from pages.lookup import search, sections
+
+LONGEST_PASTE = 20_000
+
+
+def render() -> None:
+    """The page."""
+    st.title("Call lookup", anchor=False)
+    text = st.text_input(
+        "A Call SID, or anything that contains one",
+        key="q",
+        bind="query-params",
+        type="search",
+        max_chars=LONGEST_PASTE,
+        placeholder="CA… · a log line · a Twilio console URL · part of a SID such as CA3f…9c1e · a phone number",
+    )
+    if not (text or "").strip():
+        search.nothing_asked()
+        return
+    try:
+        found = reads.lookup(text.strip())
+    except (BadInput, NotFound) as error:
+        search.not_found(error)
+        return
+    _show(found)
+
+
+def _show(found: Story | Matches) -> None:
+    if isinstance(found, Matches):
+        search.matches(found)
+        return
+    sections.heading(found)
+    sections.stages(found)
+    left, right = st.columns([58, 42], gap="medium")
+    with left:
+        sections.conversation(found)
+        sections.timeline(found)
+        sections.raw_rows(found)
+    with right, st.container(key="panel_link"):
+        sections.lead_card(found)
+        sections.repairs(found)
+        sections.candidates_of(found)
+        sections.ledger(found)

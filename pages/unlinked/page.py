@@ -1,0 +1,30 @@
+"""Unlinked calls: the worklist with its filters, and the selected call beside it."""
+
+import streamlit as st
+
+from dashboard import links, reads, viewer
+from pages.unlinked import filters, panel, table
+
+
+def render() -> None:
+    """The page."""
+    links.respell()
+    heading = st.container(
+        key="unlinked_heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    )
+    heading.title("Unlinked calls", anchor=False, width="content")
+    with st.container(key="unlinked_filters", horizontal=True, vertical_alignment="bottom", gap="small"):
+        wanted = filters.show(viewer.zone())
+    page = reads.worklist(wanted, links.param("after"))
+    table.forget_handled_call(page)
+    with heading:
+        table.show_count(wanted)
+    if not page.items:
+        table.nothing(wanted)
+        return
+    left, right = st.columns([67, 33], gap="medium")
+    with left:
+        selected = table.show(page)
+        table.paging(page)
+    with right, st.container(key="panel_call"):
+        panel.show(selected, on_list=selected in {call.call_sid for call in page.items})

@@ -1,0 +1,47 @@
+"""The selected call beside the worklist: facts, what was said, candidates, actions."""
+
+from html import escape
+
+import streamlit as st
+
+from core.linking import Story
+from dashboard import candidates, links, reads, state, story, viewer
+
+EXCERPT_TURNS = 4
+
+
+def show(call_sid: str, *, on_list: bool) -> None:
+    """One call. ``on_list``: it is among the rows of the table."""
+    told = reads.story(call_sid)
+    if not on_list:
+        st.info("This call is not on the page of the list that you see.", icon=":material/info:")
+    st.html(story.chip(told.call, told.cause))
+    st.code(told.call_sid, language=None, wrap_lines=True)
+    if told.detail:
+        st.html(f'<p class="pb-line">{escape(told.detail)}</p>')
+    _actions(told)
+    story.show_call_facts(told.call)
+    st.header("Candidates", anchor=False)
+    candidates.show(told.call_sid, told.candidates, key="unlinked", lead_id=told.call.lead_id)
+    _excerpt(told)
+
+
+def _actions(told: Story) -> None:
+    with st.container(key="unlinked_actions", horizontal=True, vertical_alignment="center", gap="small"):
+        if told.call.state == "unlinked":
+            _ask("Set aside…", "set_aside", told.call_sid, ":material/block:")
+        if told.call.state == "set_aside":
+            _ask("Restore…", "restore", told.call_sid, ":material/undo:")
+        links.show("Open in Call lookup", links.call(told.call_sid), icon=":material/open_in_full:")
+
+
+def _ask(label: str, action: state.Action, call_sid: str, icon: str) -> None:
+    st.button(label, key=f"unlinked.{action}", icon=icon, on_click=state.open_dialog, args=(action, call_sid))
+
+
+def _excerpt(told: Story) -> None:
+    st.header("What was said", anchor=False)
+    if not told.transcripts:
+        st.html('<p class="pb-line pb-muted">There is no transcript of this call.</p>')
+        return
+    st.html(story.conversation(told.transcripts, viewer.zone(), limit=EXCERPT_TURNS))
