@@ -19,22 +19,25 @@ end $$;
 create or replace function public.patchbay_roll_up(p_sids text[]) returns int
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
-  v_new text[] := array(select s from unnest(p_sids) as s where not exists (select from public.calls c where c.call_sid = s));
+  v_new text[];
   v_known text[];
   v_changed text[];
   v_empty text[];
 begin
-  with inserted as (
-    insert into public.calls as c (call_sid, started_at, start_known, direction, from_number, to_number, status, duration, ended,
-      event_count, transcript_count)
-    select s.sid, coalesce(x.first_at, clock_timestamp()), x.first_at is not null, x.direction, x.from_number, x.to_number, x.status,
-      x.duration, coalesce(x.ended, false), coalesce(x.event_count, 0), coalesce(x.transcript_count, 0)
-    from unnest(p_sids) as s (sid) left join public.patchbay_summary(v_new) x on x.call_sid = s.sid
-    order by s.sid
-    on conflict (call_sid) do update set set_aside = c.set_aside where false  -- locks, does not rewrite
-    returning c.call_sid, c.event_count = 0 and c.transcript_count = 0 as empty)
-  select array_agg(call_sid), array_agg(call_sid) filter (where empty) into v_new, v_empty from inserted;
-  v_known := array(select unnest(p_sids) except select unnest(v_new));
+  v_known := array(select c.call_sid from public.calls c where c.call_sid = any (p_sids) order by c.call_sid for update);
+  if cardinality(v_known) < cardinality(p_sids) then
+    v_new := array(select unnest(p_sids) except select unnest(v_known));
+    with inserted as (
+      insert into public.calls as c (call_sid, started_at, start_known, direction, from_number, to_number, status, duration, ended,
+        event_count, transcript_count)
+      select x.call_sid, coalesce(x.first_at, clock_timestamp()), x.first_at is not null, x.direction, x.from_number, x.to_number,
+        x.status, x.duration, x.ended, x.event_count, x.transcript_count
+      from public.patchbay_summary(v_new) x order by x.call_sid
+      on conflict (call_sid) do update set set_aside = c.set_aside where false  -- somebody else's: locks, does not rewrite
+      returning c.call_sid, c.event_count = 0 and c.transcript_count = 0 as empty)
+    select array_agg(call_sid), array_agg(call_sid) filter (where empty) into v_new, v_empty from inserted;
+    v_known := array(select unnest(p_sids) except select unnest(v_new));
+  end if;
   if cardinality(v_known) > 0 then
     with changed as (
       update public.calls c set
