@@ -1,0 +1,82 @@
+# make run     a console on http://localhost:8501, everything set up first
+# make test    checks and tests, everything set up first
+# make check   linter, formatter, types, import direction
+# make bench · make test-kill · make test-load
+# make lock    write the lock files anew after a change of requirements*.txt
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+ROOT := $(filter 0,$(shell id -u))
+
+# $(call need,what is looked for,command that finds it,Debian packages)
+define need
+@if ! ( $(2) ) >/dev/null 2>&1; then \
+	if [ -n "$(ROOT)" ] && command -v apt-get >/dev/null; then \
+		echo "installing $(1)"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $(3) >/dev/null; \
+	else \
+		echo "error: $(1) is missing. As root: apt-get install $(3)" >&2; exit 1; \
+	fi; \
+fi
+endef
+
+.PHONY: help run test check bench test-kill test-load lock tools clean
+
+help:
+	@grep '^# make' Makefile | cut -c3-
+
+run: .venv/.runtime
+	@$(BIN)/python -m core migrate
+	@$(BIN)/python -m core demo --if-empty
+	@echo; echo "  Patchbay: http://localhost:$(PORT)   (Ctrl-C ends it)"; echo
+	@exec $(BIN)/streamlit run streamlit_app.py --server.port $(PORT)
+
+test: check tools
+	$(PYTEST) -m "not kill and not load and not bench"
+
+check: .venv/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.development
+	$(PYTEST) -m bench -s -q tests/bench
+
+test-kill: .venv/.development tools
+	$(PYTEST) -m kill
+
+test-load: .venv/.development tools
+	$(PYTEST) -m load
+
+lock: .venv/.development
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements-dev.txt -o requirements-dev.lock
+
+tools:
+	$(call need,PostgreSQL 15,test -x /usr/lib/postgresql/15/bin/postgres,postgresql-15)
+	$(call need,Chromium,command -v chromium,chromium)
+
+# A virtual environment needs ensurepip, which Debian keeps in a package of its own.
+.venv/bin/python:
+	$(call need,Python with venv,$(PYTHON) -c 'import sys$(,) ensurepip$(,) venv; sys.exit(sys.version_info < (3$(,) 11))',python3 python3-venv)
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements.lock | .venv/bin/python
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.development: requirements-dev.lock .venv/.runtime
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+
+, := ,
