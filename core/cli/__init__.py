@@ -5,6 +5,7 @@ An error is one line ``error: …`` on stderr, with ``--json`` also a document o
 PATCHBAY_DEBUG asks for one.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -12,9 +13,10 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from core.errors import PatchbayError
+from core.errors import MigrationNeeded, PatchbayError
 
 INTERRUPTED = 130
+MIGRATE_HINT = "Run: python -m core migrate"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         as_json = wants_json(words)
         answer = _answer(parse(words))
-        _print(json.dumps(answer.document, ensure_ascii=False, indent=2) if as_json else _plain(answer.text))
+        if as_json or answer.text:
+            _print(json.dumps(answer.document, ensure_ascii=False, indent=2) if as_json else _plain(answer.text))
         return 0
     except SystemExit as leaving:  # argparse's --help
         return leaving.code if isinstance(leaving.code, int) else 0
@@ -55,9 +58,12 @@ def _answer(words: Any) -> Any:
     from core.app import build
     from core.cli.handlers import HANDLERS
 
+    answering = HANDLERS[words.command](settings, words)
     app = build(settings)
     try:
-        return HANDLERS[words.command](app, words)
+        if not app.is_migrated():
+            raise MigrationNeeded("The database has an older or newer schema than this Patchbay.", hint=MIGRATE_HINT)
+        return answering(app)
     finally:
         app.close()
 
@@ -98,7 +104,5 @@ def _plain(text: str) -> str:
 
 def _silence_stdout() -> None:
     """Python flushes stdout at exit; that must not complain about the closed pipe a second time."""
-    try:
+    with contextlib.suppress(OSError, ValueError):  # in tests stdout is no file, and nothing is flushed to a pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass  # stdout is not a file, as in tests: nothing will be flushed to a pipe

@@ -1,17 +1,26 @@
-"""What each command does: words in, an answer out. Every read judges first, so that causes are never stale."""
+"""What each command does, in two steps: check the words without touching a database, then answer with the app.
+
+Every read judges first, so that no cause is stale.
+"""
 
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+from core import demo
 from core.app import App
 from core.cli import text
+from core.cli.answers import Answer
 from core.errors import BadInput
-from core.linking import Command, Matches, Options, WorklistFilter, fields
+from core.linking import Command, Matches, Options, WorklistFilter, activity, commands, fields, lookup, worklist
 from core.linking.commands import Action
-from core.model.records import LinkEvent
+from core.settings import Settings
+
+Answering: TypeAlias = Callable[[App], Answer]
+Handler: TypeAlias = Callable[[Settings, argparse.Namespace], Answering]
 
 UNCHANGED: Mapping[Action, str] = {
     "link": "Nothing changed: the call is linked to this lead already (--current makes it the current one).",
@@ -23,24 +32,32 @@ UNCHANGED: Mapping[Action, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One JSON document, and the same for people."""
+def _demo(_settings: Settings, words: argparse.Namespace) -> Answering:
+    calls = demo.DEFAULT_CALLS if words.calls is None else fields.whole("--calls", words.calls, 1, 100_000)
+    seed = demo.DEFAULT_SEED if words.seed is None else fields.whole("--seed", words.seed, 0, 2**31 - 1)
+    if words.if_empty and words.force:
+        raise BadInput("--if-empty and --force exclude each other.")
 
-    document: Any
-    text: str
+    def answer(app: App) -> Answer:
+        if words.if_empty:
+            report = demo.fill_first_time(app, calls=calls, seed=seed)
+        else:
+            report = demo.fill(app, calls=calls, seed=seed, force=words.force)
+        return Answer(None, "") if report is None else Answer(report.to_json(), text.demo(report))
+
+    return answer
 
 
-Handler: TypeAlias = Callable[[App, argparse.Namespace], Answer]
+def _overview(_settings: Settings, _words: argparse.Namespace) -> Answering:
+    def answer(app: App) -> Answer:
+        app.linking.judge()
+        figures = app.linking.overview()
+        return Answer(figures, text.overview(figures))
+
+    return answer
 
 
-def _overview(app: App, _words: argparse.Namespace) -> Answer:
-    app.linking.judge()
-    figures = app.linking.overview()
-    return Answer(figures, text.overview(figures))
-
-
-def _unlinked(app: App, words: argparse.Namespace) -> Answer:
+def _unlinked(settings: Settings, words: argparse.Namespace) -> Answering:
     wanted = WorklistFilter(
         view="unlinked" if words.view is None else words.view,
         cause=words.cause,
@@ -48,124 +65,151 @@ def _unlinked(app: App, words: argparse.Namespace) -> Answer:
         status=words.status,
         number=words.number,
         text=words.text,
-        since=None if words.since is None else fields.moment("since", words.since),
-        until=None if words.until is None else fields.moment("until", words.until),
+        since=None if words.since is None else fields.moment("--since", words.since),
+        until=None if words.until is None else fields.moment("--until", words.until),
     )
-    limit = 50 if words.limit is None else fields.whole("limit", words.limit, 1, 10_000)
-    app.linking.check_worklist(wanted, limit=limit, after=words.after)
-    app.linking.judge()
-    page = app.linking.worklist(wanted, limit=limit, after=words.after)
-    total = app.linking.count(wanted)
-    candidates = app.linking.candidates_of(page.items) if words.candidates else None
-    return Answer(page.to_json(total, candidates), text.worklist(page, total, candidates))
+    limit = 50 if words.limit is None else fields.whole("--limit", words.limit, 1, worklist.LARGEST_PAGE)
+    worklist.check_page(limit, words.after)
+    worklist.query(wanted, now=datetime.now(UTC), grace_seconds=0, region=settings.default_region)
+
+    def answer(app: App) -> Answer:
+        app.linking.judge()
+        page = app.linking.worklist(wanted, limit=limit, after=words.after)
+        total = app.linking.count(wanted)
+        candidates = app.linking.candidates_of(page.items) if words.candidates else None
+        return Answer(page.to_json(total, candidates), text.worklist(page, total, candidates))
+
+    return answer
 
 
-def _lookup(app: App, words: argparse.Namespace) -> Answer:
-    wanted = sys.stdin.read() if words.text == ["-"] else " ".join(words.text)
-    lookup_text = fields.lookup_text(wanted)
-    app.linking.judge()
-    found = app.linking.lookup(lookup_text)
-    if isinstance(found, Matches):
-        return Answer(found.to_json(), text.matches(found))
-    return Answer(found.to_json(), text.story(found))
+def _lookup(_settings: Settings, words: argparse.Namespace) -> Answering:
+    pasted = sys.stdin.read() if words.text == ["-"] else " ".join(words.text)
+    lookup.understood(pasted)
+
+    def answer(app: App) -> Answer:
+        app.linking.judge()
+        found = app.linking.lookup(pasted)
+        told = text.matches(found) if isinstance(found, Matches) else text.story(found)
+        return Answer(found.to_json(), told)
+
+    return answer
 
 
-def _candidates(app: App, words: argparse.Namespace) -> Answer:
+def _candidates(_settings: Settings, words: argparse.Namespace) -> Answering:
     call_sid = fields.call_sid(words.call_sid)
-    app.linking.judge()
-    found = app.linking.candidates(call_sid)
-    return Answer([candidate.to_json() for candidate in found], text.candidates_text(found))
+
+    def answer(app: App) -> Answer:
+        app.linking.judge()
+        found = app.linking.candidates(call_sid)
+        return Answer([candidate.to_json() for candidate in found], text.candidates_text(found))
+
+    return answer
 
 
 def _repair(action: Action) -> Handler:
-    def handle(app: App, words: argparse.Namespace) -> Answer:
+    def handle(settings: Settings, words: argparse.Namespace) -> Answering:
         call_sid = fields.call_sid(words.call_sid)
         lead_id = fields.identifier("lead id", words.lead_id) if hasattr(words, "lead_id") else None
         seen_lead = _seen_lead(words.expect_lead)
         seen_call = _seen_call(getattr(words, "expect_call", None))
-        options = _options(words)
-        app.linking.check(Command(action, call_sid, lead_id, options=options))
-        expect = _expected(app, call_sid, lead_id, seen_lead, seen_call)
-        return _run(app, Command(action, call_sid, lead_id, options=_options(words, expect)))
+        command = Command(action, call_sid, lead_id, options=_options(words))
+        commands.check(command, actor=settings.actor)
+
+        def answer(app: App) -> Answer:
+            expect = _expected(app, command, seen_lead, seen_call)
+            return _run(app, replace(command, options=replace(command.options, expect=expect or None)))
+
+        return answer
 
     return handle
 
 
-def _undo(app: App, words: argparse.Namespace) -> Answer:
+def _undo(settings: Settings, words: argparse.Namespace) -> Answering:
     if (words.event_id is None) == (words.batch is None):
         raise BadInput("undo needs either an event id or --batch with a batch id.", hint="Find both with: activity")
-    options = _options(words)
-    if words.batch is None:
-        return _run(app, Command("undo", event_id=fields.identifier("event id", words.event_id), options=options))
-    outcome = app.linking.undo_batch(fields.batch_id(words.batch), options)
-    return Answer(outcome.to_json(), text.batch(outcome))
+    if words.batch is not None:
+        return _undo_batch(settings, words)
+    command = Command("undo", event_id=fields.identifier("event id", words.event_id), options=_options(words))
+    commands.check(command, actor=settings.actor)
+    return lambda app: _run(app, command)
 
 
-def _activity(app: App, words: argparse.Namespace) -> Answer:
-    found = app.linking.activity(
-        lead=None if words.lead is None else fields.identifier("lead", words.lead),
-        call=words.call,
-        actor=words.actor,
-        batch=words.batch,
-        before=None if words.before is None else fields.identifier("before", words.before),
-        limit=50 if words.limit is None else fields.whole("limit", words.limit, 1, 500),
-    )
-    return Answer([event.to_json() for event in found], text.events(found))
+def _undo_batch(settings: Settings, words: argparse.Namespace) -> Answering:
+    batch, options = fields.batch_id(words.batch), _options(words)
+    commands.sql_options(options, actor=settings.actor)
+
+    def answer(app: App) -> Answer:
+        outcome = app.linking.undo_batch(batch, options)
+        return Answer(outcome.to_json(), text.batch(outcome))
+
+    return answer
 
 
-def _rebuild(app: App, _words: argparse.Namespace) -> Answer:
-    done = app.linking.rebuild()
-    return Answer(done.to_json(), text.rebuilt(done))
+def _activity(_settings: Settings, words: argparse.Namespace) -> Answering:
+    wanted: dict[str, Any] = {
+        "lead": words.lead,
+        "call": words.call,
+        "actor": words.actor,
+        "batch": words.batch,
+        "before": words.before,
+        "limit": 50 if words.limit is None else words.limit,
+    }
+    activity.wanted(**wanted)
+
+    def answer(app: App) -> Answer:
+        found = app.linking.activity(**wanted)
+        return Answer([event.to_json() for event in found], text.events(found))
+
+    return answer
 
 
-def _doctor(app: App, _words: argparse.Namespace) -> Answer:
-    found = app.linking.doctor()
-    document = {"ok": all(check.ok for check in found), "checks": [check.to_json() for check in found]}
-    return Answer(document, text.checks(found))
+def _rebuild(_settings: Settings, _words: argparse.Namespace) -> Answering:
+    def answer(app: App) -> Answer:
+        done = app.linking.rebuild()
+        return Answer(done.to_json(), text.rebuilt(done))
+
+    return answer
 
 
-def _options(words: argparse.Namespace, expect: Mapping[str, Any] | None = None) -> Options:
+def _doctor(_settings: Settings, _words: argparse.Namespace) -> Answering:
+    def answer(app: App) -> Answer:
+        found = app.linking.doctor()
+        document = {"ok": all(check.ok for check in found), "checks": [check.to_json() for check in found]}
+        return Answer(document, text.checks(found))
+
+    return answer
+
+
+def _options(words: argparse.Namespace) -> Options:
     return Options(
         actor=words.actor,
         reason=words.reason,
         request_id=words.request_id,
         current=getattr(words, "current", False),
         mark_contacted=getattr(words, "mark_contacted", False),
-        expect=expect,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What somebody saw: an id or SID, or (None) that there was none."""
-
-    value: int | str | None
-
-
-def _seen_lead(word: str | None) -> _Seen | None:
+def _seen_lead(word: str | None) -> dict[str, int | None]:
+    """``--expect-lead`` as a fact: the call's lead. Empty when nothing was said."""
     if word is None:
-        return None
-    return _Seen(None if word == "none" else fields.identifier("--expect-lead", word))
+        return {}
+    return {"call_lead": None if word == "none" else fields.identifier("--expect-lead", word)}
 
 
-def _seen_call(word: str | None) -> _Seen | None:
+def _seen_call(word: str | None) -> dict[str, str | None]:
+    """``--expect-call`` as a fact: what the lead's slot holds. Empty when nothing was said."""
     if word is None:
-        return None
-    return _Seen(None if word == "none" else fields.call_sid(word, "--expect-call"))
+        return {}
+    return {"slot": None if word == "none" else fields.call_sid(word, "--expect-call")}
 
 
-def _expected(
-    app: App, call_sid: str, lead_id: int | None, seen_lead: _Seen | None, seen_call: _Seen | None
-) -> dict[str, Any] | None:
-    """The flags as facts of an event's ``before``. ``--expect-call`` is about the lead that the command names, else the call's."""
-    expect: dict[str, Any] = {} if seen_lead is None else {"call_lead": seen_lead.value}
-    if seen_call is not None:
-        lead = lead_id
-        if lead is None:
-            lead = app.linking.story(call_sid).call.lead_id if seen_lead is None else seen_lead.value  # type: ignore[assignment]
-        if lead is not None:
-            expect["leads"] = {str(lead): seen_call.value}
-    return expect or None
+def _expected(app: App, command: Command, lead: dict[str, int | None], call: dict[str, str | None]) -> dict[str, Any]:
+    """Both flags as facts of an event's ``before``. ``--expect-call`` is about the lead named, else the call's lead."""
+    if not call:
+        return dict(lead)
+    owner = command.lead_id or (lead["call_lead"] if lead else app.linking.call(command.call_sid or "").lead_id)
+    return dict(lead) if owner is None else {**lead, "leads": {str(owner): call["slot"]}}
 
 
 def _run(app: App, command: Command) -> Answer:
@@ -173,14 +217,12 @@ def _run(app: App, command: Command) -> Answer:
     if event is None:
         message = UNCHANGED[command.action]
         return Answer({"changed": False, "message": message}, message)
-    return Answer(event.to_json(), text.event(event, _warnings(app, event)))
-
-
-def _warnings(app: App, event: LinkEvent) -> list[str]:
-    return [change.sentence for change in app.linking.dialling(event) if change.diallable]
+    warnings = [change.sentence for change in app.linking.dialling(event) if change.diallable]
+    return Answer(event.to_json(), text.event(event, warnings))
 
 
 HANDLERS: Mapping[str, Handler] = {
+    "demo": _demo,
     "overview": _overview,
     "unlinked": _unlinked,
     "lookup": _lookup,

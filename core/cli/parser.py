@@ -82,7 +82,11 @@ COMMANDS = (
     CommandWords(
         "lookup",
         "everything about the call that a text names",
-        (Argument("text", "a SID, a part of one, a log line, a URL, a phone number; - reads it", many=True, metavar="TEXT"),),
+        (
+            Argument(
+                "text", "a SID, a part of one, a log line, a URL, a phone number; - reads it", many=True, metavar="TEXT"
+            ),
+        ),
     ),
     CommandWords("candidates", "the leads that may belong to a call", (CALL,)),
     CommandWords("link", "this call belongs to this lead", (CALL, LEAD, CURRENT, *REPAIR, SEEN_LEAD, SEEN_CALL)),

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.demo import DemoReport
 from core.linking import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage, activity
 from core.linking.stages import duration
 from core.model.records import Call, Candidate, LinkEvent
@@ -38,7 +39,9 @@ def overview(figures: Mapping[str, Any]) -> str:
     causes: Mapping[str, int] = figures["unlinked_by_cause"]
     lines += [(f"  {cause}", count) for cause, count in sorted(causes.items(), key=lambda item: -item[1])]
     lines += [("pending", figures["pending"]), ("set aside", figures["set_aside"])]
-    lines += [(name, figures[name]) for name in ("conflicts", "suspect", "stuck", "dangling") if figures[name] is not None]
+    lines += [
+        (name, figures[name]) for name in ("conflicts", "suspect", "stuck", "dangling") if figures[name] is not None
+    ]
     lines.append(("oldest unlinked", figures["oldest_unlinked_at"] or "none"))
     return "\n".join(f"{name:<24}{value}" for name, value in lines)
 
@@ -63,7 +66,9 @@ def candidates_text(candidates: Sequence[Candidate]) -> str:
         return "  No candidates."
     lines = []
     for candidate in candidates:
-        lines.append(f"  lead {candidate.lead_id}  {candidate.confidence:<8}{candidate.name or '-'}  {candidate.phone or '-'}")
+        lines.append(
+            f"  lead {candidate.lead_id}  {candidate.confidence:<8}{candidate.name or '-'}  {candidate.phone or '-'}"
+        )
         lines += [f"      + {reason.detail}  [{reason.source}]" for reason in candidate.evidence]
         lines += [f"      - {reason.detail}  [{reason.source}]" for reason in candidate.against]
     return "\n".join(lines)
@@ -104,16 +109,21 @@ def events(listed: Sequence[LinkEvent]) -> str:
     """Link events, one a line."""
     if not listed:
         return "No link events."
-    rows = [(event.id, f"{activity.sentence(event)}{f' Reason: {event.reason}' if event.reason else ''}") for event in listed]
+    rows = [
+        (event.id, f"{activity.sentence(event)}{f' Reason: {event.reason}' if event.reason else ''}")
+        for event in listed
+    ]
     width = max(len(str(number)) for number, _ in rows)
-    return "\n".join(f"  {str(number):>{width}}  {_one_line(text)}" for number, text in rows)
+    return "\n".join(f"  {number!s:>{width}}  {_one_line(text)}" for number, text in rows)
 
 
 def event(written: LinkEvent, warnings: Sequence[str]) -> str:
     """One link event that was just written, and what it changes."""
     lines = [activity.sentence(written)]
     before, after = written.before.get("leads") or {}, written.after.get("leads") or {}
-    lines += [f"  lead {lead}: current call {before.get(lead) or 'none'} -> {sid or 'none'}" for lead, sid in after.items()]
+    lines += [
+        f"  lead {lead}: current call {before.get(lead) or 'none'} -> {sid or 'none'}" for lead, sid in after.items()
+    ]
     lines += [f"  lead {lead}: {change}" for lead, change in _other_changes(written)]
     lines += [f"  Note: {warning}" for warning in warnings]
     lines.append(f"Event {written.id}. To take it back: python -m core undo {written.id}")
@@ -124,7 +134,9 @@ def batch(outcome: BatchUndo) -> str:
     """What an undo of a batch did and what it left."""
     lines = [f"{len(outcome.undone)} undone, {len(outcome.skipped)} skipped (batch {outcome.batch_id})."]
     lines += [f"  undone   event {done.undoes}, call {done.call_sid}" for done in outcome.undone]
-    lines += [f"  skipped  event {skip.event.id}, call {skip.event.call_sid}: {skip.reason}" for skip in outcome.skipped]
+    lines += [
+        f"  skipped  event {skip.event.id}, call {skip.event.call_sid}: {skip.reason}" for skip in outcome.skipped
+    ]
     return "\n".join(lines)
 
 
@@ -137,6 +149,17 @@ def rebuilt(done: Rebuilt) -> str:
         lines = ["Nothing differed."]
     counts = f"{done.roll_ups} summaries, {done.links} links and {done.slots} slots put right"
     lines.append(f"{counts}, {done.missed_changes} missed changes replayed, {done.judged} causes judged.")
+    return "\n".join(lines)
+
+
+def demo(report: DemoReport) -> str:
+    """What demo data was written."""
+    rows = f"{report.events} event rows, {report.transcripts} transcript lines, {report.recordings} recordings"
+    lines = [f"{report.calls} calls of {report.leads} leads in {report.seconds:.1f} s: {rows}."]
+    lines.append(f"{report.linked} linked, {report.set_aside} set aside; unlinked by cause:")
+    lines += [f"  {cause:<24}{count}" for cause, count in sorted(report.causes.items(), key=lambda item: -item[1])]
+    lines.append("Conflicts:")
+    lines += [f"  {kind:<24}{count}" for kind, count in report.conflicts.items()]
     return "\n".join(lines)
 
 
@@ -161,8 +184,8 @@ def _worklist_row(call: Call) -> tuple[object, ...]:
 
 def _summary(call: Call) -> str:
     length = duration(call.duration) if call.duration is not None else "length unknown"
-    numbers = f"{call.from_number or '?'} -> {call.to_number or '?'}"
-    return f"{_moment(call)} UTC  {call.direction or 'direction unknown'}  {numbers}  {call.status or 'no status'}  {length}"
+    way = f"{call.direction or 'direction unknown'}  {call.from_number or '?'} -> {call.to_number or '?'}"
+    return f"{_moment(call)} UTC  {way}  {call.status or 'no status'}  {length}"
 
 
 def _moment(call: Call) -> str:

@@ -27,7 +27,21 @@ def read(
     :param limit: 1 to 500.
     :raises BadInput: when a filter cannot be meant.
     """
-    wanted: dict[str, Any] = {
+    checked = wanted(lead=lead, call=call, actor=actor, batch=batch, before=before, limit=limit)
+    return [LinkEvent.from_row(row) for row in gateway.call("link_activity", p_filter=checked)]
+
+
+def wanted(
+    *,
+    lead: object = None,
+    call: object = None,
+    actor: object = None,
+    batch: object = None,
+    before: object = None,
+    limit: object = 50,
+) -> dict[str, Any]:
+    """The filters as the SQL function takes them, checked; looks nothing up. See :func:`read`."""
+    named: dict[str, Any] = {
         "lead": None if lead is None else fields.identifier("lead", lead),
         "call": None if call is None else fields.call_sid(call, "call"),
         "actor": None if actor is None else fields.line("actor", actor, fields.ACTOR_LENGTH),
@@ -35,8 +49,7 @@ def read(
         "before": None if before is None else fields.identifier("before", before),
         "limit": fields.whole("limit", limit, 1, LARGEST_PAGE),
     }
-    given = {name: value for name, value in wanted.items() if value is not None}
-    return [LinkEvent.from_row(row) for row in gateway.call("link_activity", p_filter=given)]
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def sentence(event: LinkEvent) -> str:
@@ -95,5 +108,7 @@ def _undone(was: object, now: object, event: LinkEvent) -> str:
         return f"call {event.call_sid} is linked to lead {now} again" if now else f"call {event.call_sid} is unlinked"
     if event.before.get("set_aside") != event.after.get("set_aside"):
         aside = event.after.get("set_aside")
-        return f"call {event.call_sid} is set aside again" if aside else f"call {event.call_sid} is on the worklist again"
+        return (
+            f"call {event.call_sid} is set aside again" if aside else f"call {event.call_sid} is on the worklist again"
+        )
     return f"call {event.call_sid} and the leads' current calls are as before"

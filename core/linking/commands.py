@@ -1,4 +1,4 @@
-"""The repairs: link, unlink, relink, set aside, restore, undo. Each is one SQL function; here they are checked and worded.
+"""The repairs: link, unlink, relink, set aside, restore, undo. Each is one SQL function, checked and worded here.
 
 The functions lock, compare, swap and record in one transaction (``migrations/``). This module checks what was given
 before anything is looked up, passes it on, and turns a refusal into a sentence that says what changed and by whom.
@@ -44,7 +44,7 @@ class Options:
     :ivar mode: ``person``, ``worker`` (the outbound worker recording its own new call) or ``automatic``.
     :ivar started_at: worker only: the time of dialling.
     :ivar mark_contacted: True marks every touched lead that is ``new`` as contacted; ids name the leads.
-    :ivar expect: any subset of an event's ``before`` that must hold, else nothing is written (:class:`core.errors.Stale`).
+    :ivar expect: any subset of an event's ``before`` that must hold, else :class:`core.errors.Stale` and no change.
     :ivar promise: any subset of an event's ``after`` that must be the outcome, else nothing is written.
     :ivar evidence: what the decision rests on, as JSON values.
     """
@@ -111,8 +111,7 @@ def undo_batch(gateway: Gateway, batch_id: str, options: Options, *, actor: str)
     undone: list[LinkEvent] = []
     skipped: list[SkippedUndo] = []
     for event in events:
-        assert event.id is not None, "events of the ledger have an id"
-        step = replace(options, batch_id=new_batch, request_id=_step_request(options, event.id))
+        step = replace(options, batch_id=new_batch, request_id=_step_request(options, event))
         try:
             done = run(gateway, Command("undo", event_id=event.id, options=step), actor=actor)
         except Refused as refusal:
@@ -127,7 +126,9 @@ def undo_batch(gateway: Gateway, batch_id: str, options: Options, *, actor: str)
 
 def sql_options(options: Options, *, actor: str) -> dict[str, Any]:
     """The options as the SQL functions take them, checked; keys that say nothing are left out."""
-    named: dict[str, Any] = {"actor": fields.line("actor", options.actor or actor, fields.ACTOR_LENGTH)}
+    named: dict[str, Any] = {
+        "actor": fields.line("actor", actor if options.actor is None else options.actor, fields.ACTOR_LENGTH)
+    }
     if options.reason is not None:
         named["reason"] = fields.prose("reason", options.reason, fields.REASON_LENGTH)
     if options.request_id is not None:
@@ -205,8 +206,8 @@ def _undo_batch_id(batch_id: str, options: Options) -> str:
     return str(uuid.uuid5(uuid.UUID(batch_id), options.request_id))
 
 
-def _step_request(options: Options, event_id: int) -> str | None:
-    return None if options.request_id is None else f"{options.request_id}/{event_id}"
+def _step_request(options: Options, event: LinkEvent) -> str | None:
+    return None if options.request_id is None else f"{options.request_id}/{event.id}"
 
 
 def _explained(gateway: Gateway, command: Command, error: Stale) -> Stale:
@@ -232,7 +233,9 @@ def _facts_as_words(facts: Mapping[str, Any]) -> list[str]:
         elif name == "set_aside":
             words.append("the call is set aside now" if value else "the call is not set aside now")
         elif name == "by_hand":
-            words.append("a person unlinked the call" if value else "the call does not count as unlinked by a person now")
+            words.append(
+                "a person unlinked the call" if value else "the call does not count as unlinked by a person now"
+            )
         elif match := re.fullmatch(r"lead ([0-9]+)(?: (\w+))?", name):
             lead, column = match.groups()
             words.append(_slot_in_words(lead, value) if column is None else f"{column} of lead {lead} is {value} now")

@@ -108,7 +108,9 @@ def _drift(facts: Mapping[str, Any]) -> Check:
 def _judged(facts: Mapping[str, Any]) -> Check:
     waiting = facts["judge_queue"]
     if waiting <= MANY_WAITING:
-        return Check("causes", True, f"{waiting} calls wait for their cause." if waiting else "Every cause is up to date.")
+        return Check(
+            "causes", True, f"{waiting} calls wait for their cause." if waiting else "Every cause is up to date."
+        )
     return Check("causes", False, f"{waiting} calls wait for their cause.", REBUILD)
 
 

@@ -134,7 +134,9 @@ def moment(field: str, value: object) -> datetime:
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
-        raise BadInput(f"{field} is {shown(value.isoformat())}: expected a time between the years 1 and 9999.") from None
+        raise BadInput(
+            f"{field} is {shown(value.isoformat())}: expected a time between the years 1 and 9999."
+        ) from None
 
 
 def _has_control(text: str) -> bool:

@@ -27,17 +27,26 @@ def find(gateway: Gateway, text: object, region: str) -> tuple[list[Call], bool]
     :raises BadInput: when the text is empty, or too long to mean a call and contains no SID.
     :raises NotFound: when nothing matches.
     """
-    wanted = fields.lookup_text(text)
-    named = sids.find(wanted)[:MOST_SIDS]
+    wanted, named = understood(text)
     if named:
         return _named(gateway, named), False
-    if len(wanted) > sids.LONGEST:
-        raise BadInput(f"No Call SID stands in this text of {len(wanted)} characters.", hint=fields.LOOKUP_EXPECTED)
     rows = {row["call_sid"]: row for row in [*_by_part(gateway, wanted), *_by_number(gateway, wanted, region)]}
     if not rows:
         raise NotFound(f"No call matches {fields.shown(wanted)}.", hint=fields.LOOKUP_EXPECTED)
     newest = sorted(rows.values(), key=lambda row: (row["started_at"], row["call_sid"]), reverse=True)
     return [Call.from_row(row) for row in newest[:MOST_MATCHES]], len(newest) > MOST_MATCHES
+
+
+def understood(text: object) -> tuple[str, list[str]]:
+    """The text to look for, cleaned, and the whole Call SIDs that stand in it; looks nothing up.
+
+    :raises BadInput: as :func:`find`.
+    """
+    wanted = fields.lookup_text(text)
+    named = sids.find(wanted)[:MOST_SIDS]
+    if not named and len(wanted) > sids.LONGEST:
+        raise BadInput(f"No Call SID stands in this text of {len(wanted)} characters.", hint=fields.LOOKUP_EXPECTED)
+    return wanted, named
 
 
 def one(gateway: Gateway, call_sid: str) -> Call:
@@ -60,16 +69,15 @@ def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) ->
     told = gateway.call("call_story", p_call_sid=call_sid)
     if not told or not told.get("call"):
         raise _no_call(call_sid)
-    call = Call.from_row(told["call"])
+    call = sentences.as_of(Call.from_row(told["call"]), now, settings.link_grace_seconds)
     lead = Lead.from_row(told["lead"]) if told.get("lead") else None
     history = tuple(LinkEvent.from_row(row) for row in told.get("history") or ())
-    cause = sentences.cause_now(call, now, settings.link_grace_seconds)
-    detail = sentences.about(gateway, [call], settings).details.get(call.call_sid) if cause else None
+    detail = sentences.about(gateway, [call], settings).details.get(call.call_sid)
     events, transcripts = tuple(told.get("events") or ()), tuple(told.get("transcripts") or ())
-    known = stages.Known(call, bool(told["call"].get("ended")), events, transcripts, lead, history, cause, detail)
+    known = stages.Known(call, bool(told["call"].get("ended")), events, transcripts, lead, history, call.cause, detail)
     return Story(
         call=call,
-        cause=cause,
+        cause=call.cause,
         detail=detail,
         warning=_warning(call.call_sid),
         call_row=told["call"],
@@ -119,9 +127,7 @@ def _by_number(gateway: Gateway, wanted: str, region: str) -> list[Row]:
     limit = MOST_MATCHES + 1
     either = AnyOf(((Where("from_number", "eq", e164),), (Where("to_number", "eq", e164),)))
     key = Where("counterpart_key", "eq", phone.key(e164))
-    rows = gateway.select(
-        "call_links", where=(key, Where("counterpart", "eq", e164)), order=NEWEST_FIRST, limit=limit
-    )
+    rows = gateway.select("call_links", where=(key, Where("counterpart", "eq", e164)), order=NEWEST_FIRST, limit=limit)
     return rows or gateway.select("call_links", where=(either,), order=NEWEST_FIRST, limit=limit)
 
 

@@ -26,9 +26,7 @@ class WorklistPage:
     details: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(
-        self, total: int, candidates: Mapping[str, tuple[Candidate, ...]] | None = None
-    ) -> dict[str, Any]:
+    def to_json(self, total: int, candidates: Mapping[str, tuple[Candidate, ...]] | None = None) -> dict[str, Any]:
         """The contract's JSON shape; ``candidates`` (by SID) are shown when given."""
         items = []
         for call in self.items:
@@ -75,12 +73,12 @@ class Story:
     :ivar detail: the cause as a sentence, or None.
     :ivar warning: a sentence when the SID has not Twilio's form, else None. Such a call still works.
     :ivar call_row: the whole row of ``call_links``.
-    :ivar transcripts: rows with ``role`` and ``content`` filled from either of the backend's two shapes, in speaking order.
+    :ivar transcripts: rows in speaking order, ``role`` and ``content`` filled from either of the backend's two shapes.
     :ivar history: the call's link events, newest first.
     :ivar mentions: ids of the leads whose notes name this call.
-    :ivar lead_calls: the newest 20 calls of the call's lead, newest first (``call_sid``, ``state``, ``started_at``,
-        ``direction``, ``status``, ``duration``); ``lead_calls_total`` says how many there are.
-    :ivar slots: ids of the leads whose ``call_sid`` names this call: one for a current call, several where they conflict.
+    :ivar lead_calls: the newest 20 calls of its lead, newest first, with ``call_sid``, ``state``, ``started_at``,
+        ``direction``, ``status`` and ``duration``; ``lead_calls_total`` says how many there are.
+    :ivar slots: ids of the leads whose ``call_sid`` names this call: one for a current call, several for a conflict.
     :ivar job: the queue job, or None: the queue is not read yet.
     """
 
@@ -171,7 +169,7 @@ class SkippedUndo:
 
 @dataclass(frozen=True, slots=True)
 class BatchUndo:
-    """The outcome of undoing a batch. ``batch_id`` is the new batch that the undo events carry, so that it can be undone too."""
+    """The outcome of undoing a batch. The undo events carry the new ``batch_id``, so that they can be undone too."""
 
     batch_id: str
     undone: tuple[LinkEvent, ...]

@@ -1,16 +1,14 @@
-"""Causes and reasons as sentences, made when read: the rows they speak of are read now, so nothing is copied or stale."""
+"""Causes and reasons as sentences, made when read: from the rows as they are now, so nothing is copied or stale."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
+from core.linking import matching
 from core.model import causes, evidence
 from core.model.records import Call, Lead
 from core.settings import Settings
 from core.store.gateway import Gateway
-
-MOST_IDS = 500
-"""Leads read at once: PostgREST cuts silently at 1000 rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +23,31 @@ def cause_now(call: Call, now: datetime, grace_seconds: int) -> str | None:
     """The cause that holds now: ``pending`` while an unlinked call is younger than the grace period."""
     if call.lead_id is not None:
         return None
-    if not call.set_aside and call.started_at > now - timedelta(seconds=grace_seconds):
+    if not call.set_aside and causes.is_pending(call.started_at, now, grace_seconds):
         return "pending"
     return call.cause
 
 
+def as_of(call: Call, now: datetime, grace_seconds: int) -> Call:
+    """The call with the cause that holds now."""
+    return replace(call, cause=cause_now(call, now, grace_seconds))
+
+
 def about(gateway: Gateway, calls: Sequence[Call], settings: Settings) -> Told:
-    """The sentences of some calls; one read for all leads that they name."""
+    """The sentences of some calls, by the cause that each of them carries; one read for all leads that they name."""
     named = {lead_id for call in calls for lead_id in call.cause_leads}
     named |= {call.best_lead_id for call in calls if call.best_lead_id is not None}
-    leads = _leads(gateway, sorted(named))
-    raise NotImplementedError
+    leads = matching.leads_by_ids(gateway, named)
+    region, grace = settings.default_region, settings.link_grace_seconds
+    details = {call.call_sid: causes.sentence(call.cause, call, leads, region, grace) for call in calls if call.cause}
+    reasons = {call.call_sid: reason for call in calls if (reason := _reason(call, leads))}
+    return Told(details, reasons)
 
 
-def _leads(gateway: Gateway, ids: Sequence[int]) -> dict[int, Lead]:
-    found: dict[int, Lead] = {}
-    for start in range(0, len(ids), MOST_IDS):
-        rows = gateway.select("leads_by_ids", args={"p_ids": list(ids[start : start + MOST_IDS])})
-        found.update({row["id"]: Lead.from_row(row) for row in rows})
-    return found
+def _reason(call: Call, leads: Mapping[int, Lead]) -> str | None:
+    """The best candidate's strongest reason; None where there is no candidate or it is gone meanwhile."""
+    lead = leads.get(call.best_lead_id) if call.best_lead_id is not None else None
+    kind = call.best_evidence
+    if lead is None or kind is None or kind not in evidence.FOR:
+        return None
+    return evidence.reason(kind, lead, call.counterpart)

@@ -2,12 +2,11 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import PatchbayError
-from core.linking import activity, commands, doctor, figures, fields, judge, lookup, matching, sentences, worklist
+from core.linking import activity, commands, doctor, fields, figures, judge, lookup, matching, sentences, worklist
 from core.linking.commands import Command, Options
 from core.linking.results import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage
 from core.linking.worklist import Query, WorklistFilter
@@ -47,7 +46,7 @@ class Linking:
         return figures.overview(self._gateway, self._settings.link_grace_seconds)
 
     def per_day(self, days: int, zone: str) -> list[Row]:
-        """Calls per calendar day of a time zone, oldest first: ``day``, ``current``, ``history``, ``unlinked``, ``set_aside``.
+        """Calls per calendar day, oldest first: ``day``, ``current``, ``history``, ``unlinked``, ``set_aside``.
 
         :param days: how many days back, today included, 1 to 3660.
         :param zone: IANA name such as ``Europe/Berlin``.
@@ -66,11 +65,6 @@ class Linking:
         current = tuple(self._as_of(call, now) for call in calls)
         told = sentences.about(self._gateway, current, self._settings)
         return WorklistPage(current, following, told.details, told.reasons)
-
-    def check_worklist(self, wanted: WorklistFilter, *, limit: int = 50, after: str | None = None) -> None:
-        """Raise :class:`core.errors.BadInput` for what :meth:`worklist` would not take; looks nothing up."""
-        self._query(wanted, self._now())
-        worklist.check_page(limit, after)
 
     def count(self, wanted: WorklistFilter) -> int:
         """Exactly how many calls a filter finds."""
@@ -97,12 +91,19 @@ class Linking:
         """
         return lookup.story(self._gateway, fields.call_sid(call_sid), self._settings, self._now())
 
+    def call(self, call_sid: str) -> Call:
+        """One call by its exact SID, with the cause that holds now.
+
+        :raises NotFound: when there is no such call.
+        """
+        return self._as_of(lookup.one(self._gateway, fields.call_sid(call_sid)), self._now())
+
     def candidates(self, call_sid: str) -> list[Candidate]:
         """The leads that may belong to a call, best first, each with what speaks for and against it.
 
         :raises NotFound: when there is no such call.
         """
-        call = lookup.one(self._gateway, fields.call_sid(call_sid))
+        call = self.call(call_sid)
         return list(self.candidates_of([call])[call.call_sid])
 
     def candidates_of(self, calls: Sequence[Call]) -> Mapping[str, tuple[Candidate, ...]]:
@@ -129,12 +130,8 @@ class Linking:
     # Repairs -------------------------------------------------------------------------------------------------------
 
     def preview(self, command: Command) -> LinkEvent | None:
-        """The event that a command would write now (``id`` None), or None when it would change nothing. Writes nothing."""
+        """The event that a command would write now (``id`` None), or None when it would change nothing."""
         return commands.run(self._gateway, command, actor=self._settings.actor, preview=True)
-
-    def check(self, command: Command) -> None:
-        """Raise :class:`core.errors.BadInput` for a command that cannot be meant; looks nothing up."""
-        commands.check(command, actor=self._settings.actor)
 
     def dialling(self, event: LinkEvent) -> tuple[DiallingChange, ...]:
         """What an event (or its preview) changes for the backend's automatic dialling, as sentences."""
@@ -186,7 +183,7 @@ class Linking:
     # Upkeep --------------------------------------------------------------------------------------------------------
 
     def judge(self, limit: int | None = None) -> int:
-        """Judge calls whose cause is doubtful; with ``limit`` at most about so many. Returns how many were looked at."""
+        """Judge calls whose cause is doubtful, with ``limit`` at most about so many; returns how many."""
         return judge.run(self._gateway, self._settings, limit)
 
     def rebuild(self) -> Rebuilt:
@@ -203,4 +200,4 @@ class Linking:
         return worklist.query(wanted, now=now, grace_seconds=grace, region=self._settings.default_region)
 
     def _as_of(self, call: Call, now: datetime) -> Call:
-        return replace(call, cause=sentences.cause_now(call, now, self._settings.link_grace_seconds))
+        return sentences.as_of(call, now, self._settings.link_grace_seconds)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.linking.results import Stage
+from core.linking.results import Stage, StageState
 from core.model.records import Call, Lead, LinkEvent
 from core.store.gateway import Row
 
@@ -97,7 +97,9 @@ def _lead(known: Known) -> Stage:
         return Stage("lead", "ok", f"Linked to lead {call.lead_id}{called} as {rank}.")
     if call.set_aside:
         return Stage("lead", "not_applicable", _set_aside(known.history))
-    state = "failed" if known.cause in BROKEN_CAUSES else "unknown" if known.cause == "pending" else "missing"
+    state: StageState = (
+        "failed" if known.cause in BROKEN_CAUSES else "unknown" if known.cause == "pending" else "missing"
+    )
     return Stage("lead", state, f"Not linked. {known.detail}" if known.detail else "Not linked.")
 
 

@@ -1,7 +1,7 @@
 """The worklist: unlinked calls, filtered, newest first, page by page.
 
-Paging is by key (start, then SID), so that calls which arrive or leave meanwhile never repeat or hide others, and a late
-page costs what the first one costs.
+Paging is by key (start, then SID), so that calls which arrive or leave meanwhile never repeat or hide others, and a
+late page costs what the first one costs.
 """
 
 import base64

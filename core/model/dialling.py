@@ -1,7 +1,7 @@
 """What a repair does to the backend's automatic dialling.
 
-The backend dials leads whose ``lead_status`` is ``new`` and whose ``call_sid`` is null. Emptying a lead's slot can make it
-be dialled; filling one takes it off the list. Pure: given the slots before and after, say which leads change sides.
+The backend dials leads whose ``lead_status`` is ``new`` and whose ``call_sid`` is null. Emptying a lead's slot can make
+it be dialled; filling one takes it off the list. Pure: given the slots before and after, say which leads change sides.
 """
 
 from collections.abc import Iterable, Mapping

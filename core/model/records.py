@@ -80,8 +80,9 @@ class Lead:
     def from_row(cls, row: Mapping[str, Any]) -> "Lead":
         """A row of ``leads``, or of ``leads_with_keys`` and ``leads_by_ids``."""
         plain = ("id", "name", "phone", "email", "lead_status", "notes", "call_sid")
+        known: dict[str, Any] = {name: row.get(name) for name in plain}
         return cls(
-            **{name: row.get(name) for name in plain},
+            **known,
             created_at=parse_time(row.get("created_at")),
             last_contacted_at=parse_time(row.get("last_contacted_at")),
             row=dict(row),
@@ -114,8 +115,9 @@ class LinkEvent:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "LinkEvent":
         """The JSON of a link event, as the commands and ``link_activity`` return it."""
-        known = {name: row.get(name) for name in cls.__dataclass_fields__}
-        return cls(**{**known, "at": parse_time(row.get("at"))})
+        known: dict[str, Any] = {name: row.get(name) for name in cls.__dataclass_fields__}
+        known["at"] = parse_time(row.get("at"))
+        return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
         """The contract's JSON shape."""

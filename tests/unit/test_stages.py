@@ -52,7 +52,13 @@ def test_an_inbound_row_without_numbers_may_be_an_outbound_call() -> None:
 
 @pytest.mark.parametrize(
     ("status", "ended", "state"),
-    [("completed", True, "ok"), ("busy", False, "ok"), ("failed", False, "failed"), ("ringing", True, "ok"), ("ringing", False, "unknown")],
+    [
+        ("completed", True, "ok"),
+        ("busy", False, "ok"),
+        ("failed", False, "failed"),
+        ("ringing", True, "ok"),
+        ("ringing", False, "unknown"),
+    ],
 )
 def test_what_twilio_reported(status: str, ended: bool, state: str) -> None:
     assert strip(replace(CALL, status=status), ended=ended)["twilio"].state == state
@@ -69,7 +75,8 @@ def test_duplicate_rows_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "ended", "state"), [("completed", True, "missing"), ("no-answer", False, "not_applicable"), ("in-progress", False, "unknown")]
+    ("status", "ended", "state"),
+    [("completed", True, "missing"), ("no-answer", False, "not_applicable"), ("in-progress", False, "unknown")],
 )
 def test_a_missing_transcript_is_a_fault_only_where_somebody_spoke(status: str, ended: bool, state: str) -> None:
     assert strip(replace(CALL, status=status), ended=ended, transcripts=())["transcript"].state == state
