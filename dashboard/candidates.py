@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from core.model.records import Candidate, Evidence
-from dashboard import formatting, links, state
+from dashboard import formatting, links, reads, state
 
 LOOKS = {"certain": ("pb-ok", "◆"), "high": ("pb-ok", "●"), "medium": ("pb-wait", "◐"), "low": ("pb-muted", "○")}
 """Colour and sign of each confidence; the word stands beside them."""
@@ -41,8 +41,17 @@ def _one(call_sid: str, candidate: Candidate, *, key: str, linked: int | None, f
                 on_click=state.open_dialog,
                 args=(action, call_sid, candidate.lead_id),
             )
-        if candidate.phone and candidate.phone.strip():
-            links.show("Unlinked calls of this number", links.worklist(number=candidate.phone))
+        _ways_to(candidate)
+
+
+def _ways_to(candidate: Candidate) -> None:
+    """Where the lead can be read: its newest call, and the unlinked calls of its number."""
+    mine = reads.calls_of_lead(candidate.lead_id)
+    if mine.total:
+        current = next((call for call in mine.newest if call.state == "current"), mine.newest[0])
+        links.show(f"Its {formatting.count(mine.total, 'call')}", links.call(current.call_sid))
+    if candidate.phone and candidate.phone.strip():
+        links.show("Unlinked calls of this number", links.worklist(number=candidate.phone))
 
 
 def heading(candidate: Candidate) -> str:
@@ -66,9 +75,9 @@ def _reason(mark: str, look: str, word: str, reason: Evidence) -> str:
     return f'<li title="{escape(reason.source)}">{sign}{escape(formatting.sentence(reason.detail))}</li>'
 
 
-def summary(lead_id: int | None, name: str | None, confidence: str | None) -> str:
+def summary(lead_id: int | None, confidence: str | None) -> str:
     """The best candidate in a table's cell."""
     if lead_id is None:
         return formatting.NONE
     mark = LOOKS[confidence][1] if confidence in LOOKS else "○"
-    return f"{mark} {formatting.lead_label(lead_id, name)} · {confidence or 'unsure'}"
+    return f"{mark} Lead {lead_id} · {confidence or 'unsure'}"

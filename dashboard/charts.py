@@ -14,7 +14,7 @@ COLOURS: Mapping[str, Mapping[str, str]] = {
     "light": {"current": "#1a7f37", "history": "#8c959f", "unlinked": "#bf8700", "text": "#3d444d", "grid": "#e4e8ec"},
     "dark": {"current": "#3fb950", "history": "#6e7681", "unlinked": "#d29922", "text": "#c3cbd4", "grid": "#2b3138"},
 }
-HEIGHT = 236
+HEIGHT = 260
 
 
 def day_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

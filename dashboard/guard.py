@@ -23,21 +23,24 @@ def guarded(body: Callable[P, None]) -> Callable[P, None]:
         try:
             body(*args, **kwargs)
         except PatchbayError as error:
-            show(error)
+            show(error, body.__name__)
         except Exception:
             _show_unexpected(body.__name__)
 
     return run
 
 
-def show(error: PatchbayError) -> None:
-    """A known error: what went wrong, what to do next, and Retry where a retry can help."""
+def show(error: PatchbayError, where: str = "here") -> None:
+    """A known error: what went wrong, what to do next, and Retry where a retry can help.
+
+    :param where: the part of the screen that it is about; it keeps the Retry buttons apart.
+    """
     text = f"**{formatting.plain(error.message)}**"
     if error.hint:
         text += f"  \n{formatting.plain(error.hint)}"
     if isinstance(error, Unavailable):
         st.error(text, icon=":material/cloud_off:")
-        _retry(error.code)
+        _retry(where)
     elif isinstance(error, BadInput | NotFound):
         st.warning(text, icon=":material/search_off:")
     else:

@@ -115,13 +115,6 @@ def lookup(text: str | None = None) -> Target:
     return Target("lookup", {"q": text} if text else {})
 
 
-def lead(call_sid: str | None, phone: str | None) -> Target | None:
-    """Where a lead can be read today: its current call, else the unlinked calls of its number, else nowhere."""
-    if call_sid:
-        return call(call_sid)
-    return worklist(number=phone) if phone and phone.strip() else None
-
-
 def show(label: str, target: Target, *, icon: str | None = None, help: str | None = None) -> None:
     """A link as words. ``label`` is Markdown: free text in it must have gone through ``formatting.plain``."""
     st.page_link(page(target.page), label=label, query_params=dict(target.params), icon=icon, help=help)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -12,6 +13,7 @@ from core import app as console
 from core.settings import Settings
 from dashboard import formatting, links, reads, repair, viewer
 from dashboard.guard import guarded
+from dashboard.reads import Figures
 
 STYLE = Path(__file__).with_name("console.css")
 FRESHNESS_SECONDS = 20
@@ -22,23 +24,32 @@ def run() -> None:
     st.set_page_config(page_title="Patchbay", page_icon="🎛️", layout="wide")
     st.html(STYLE)
     st.html(f"<style>:root {{ color-scheme: {viewer.theme()}; }}</style>")  # dialogs live outside the themed element
-    current = st.navigation(_pages(), position="top")
-    _status_line()
-    _body(current.run)
+    figures, failure = _probe()
+    current = st.navigation(_pages(figures), position="top")
+    if failure is None:
+        _status_line()
+    _body(current.run, failure)
 
 
-def _pages() -> list[object]:
+def _probe() -> tuple[Figures | None, Exception | None]:
+    """Read the figures first: when that fails nothing else is asked, so that an error shows once, and soon."""
     try:
-        open_calls = reads.figures().values.get("unlinked")
-    except Exception:
-        open_calls = None  # the page itself says what is wrong; the navigation only goes without its count
-    count = f" · {open_calls:,}" if open_calls else ""
-    named = [links.page(name, spec.title + (count if name == "unlinked" else "")) for name, spec in links.PAGES.items()]
+        return reads.figures(), None
+    except Exception as failure:
+        return None, failure
+
+
+def _pages(figures: Figures | None) -> list[Any]:
+    unlinked = figures.values.get("unlinked") if figures else None
+    count = {"unlinked": f" · {unlinked:,}" if unlinked else ""}
+    named = [links.page(name, spec.title + count.get(name, "")) for name, spec in links.PAGES.items()]
     return [links.front_door(), *named]
 
 
 @guarded
-def _body(render: Callable[[], None]) -> None:
+def _body(render: Callable[[], None], failure: Exception | None) -> None:
+    if failure is not None:
+        raise failure
     repair.perform_undo()
     repair.undo_bar()
     render()
@@ -51,20 +62,23 @@ def _status_line() -> None:
     with st.container(
         key="shell_status", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
-        source = data_source(console.shared().settings) + (" · demo data" if reads.is_demo() else "")
-        st.html(status_html(source, console.shared().settings.actor, _freshness()))
+        st.html(_status())
         st.button("Refresh", key="shell.refresh", type="tertiary", icon=":material/refresh:", on_click=reads.clear)
 
 
-def _freshness() -> str:
-    read_at = reads.figures().read_at
-    return f"read {formatting.relative(read_at, now=datetime.now(UTC))}"
+def _status() -> str:
+    figures, failure = _probe()
+    if figures is None or failure is not None:
+        return status_html("no answer", None, None)
+    settings = console.shared().settings
+    source = data_source(settings) + (" · demo data" if reads.is_demo() else "")
+    return status_html(source, settings.actor, f"read {formatting.relative(figures.read_at, now=datetime.now(UTC))}")
 
 
-def status_html(source: str, actor: str, freshness: str) -> str:
+def status_html(source: str, actor: str | None, freshness: str | None) -> str:
     """Data source, actor and freshness as one line of HTML."""
     parts = (("Data", source), ("Acting as", actor), ("Figures", freshness))
-    spans = "".join(f"<span>{escape(name)} <b>{escape(value)}</b></span>" for name, value in parts)
+    spans = "".join(f"<span>{escape(name)} <b>{escape(value)}</b></span>" for name, value in parts if value)
     return f'<div class="pb-status"><b class="pb-name">Patchbay</b>{spans}</div>'
 
 

@@ -54,6 +54,8 @@ def _lead_row(event: LinkEvent, lead_id: int, lead: Lead | None) -> tuple[str, s
     name = formatting.lead_label(lead_id, lead.name if lead else None)
     sides = [_slot(side, lead_id, lead) for side in (event.before, event.after)]
     before, after = (_slot_words(slot, event.call_sid) for slot in sides)
+    if sides[0] and sides[1] == event.call_sid != sides[0]:
+        after += f"; {formatting.short_sid(sides[0])} joins the history"
     return f"{name}: current call", before, after
 
 

@@ -40,7 +40,7 @@ def facts(call: Call, zone: ZoneInfo) -> str:
     rows = [
         ("Started", f"{formatting.relative(call.started_at)} · {formatting.exact(call.started_at, zone)}"),
         ("Direction", f"{formatting.direction(call.direction)} · {call.direction or 'unknown'}"),
-        ("Other party", _number(call.counterpart)),
+        ("Other party", formatting.phone(call.counterpart)),
         ("From → to", f"{call.from_number or formatting.NONE} → {call.to_number or formatting.NONE}"),
         ("Length", formatting.duration(call.duration)),
         ("Status", formatting.words(call.status, {})),
@@ -52,11 +52,6 @@ def facts_html(rows: Iterable[tuple[str, str]]) -> str:
     """Label and value pairs as HTML."""
     body = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     return f'<dl class="pb-facts">{body}</dl>'
-
-
-def _number(counterpart: str | None) -> str:
-    shown = formatting.phone(counterpart)
-    return shown if counterpart in (None, shown) else f"{shown} · stored {counterpart}"
 
 
 def stages(steps: Sequence[Stage]) -> str:

@@ -20,7 +20,7 @@ COLUMNS = {
     "length": st.column_config.TextColumn("Length", width=66, alignment="right"),
     "status": st.column_config.TextColumn("Status", width=88),
     "cause": st.column_config.TextColumn("Cause", width=124),
-    "best": st.column_config.TextColumn("Best candidate", width=184),
+    "best": st.column_config.TextColumn("Best candidate", width=138),
     "why": st.column_config.TextColumn("Why", width=380),
     "sid": st.column_config.LinkColumn("Call", width=96, display_text="#(.+)$", help="Opens Call lookup in a new tab"),
     "time": st.column_config.TextColumn("Time", width=112, help="In your time zone"),
@@ -43,7 +43,7 @@ def _row(call: Call, page: WorklistPage, zone: ZoneInfo, now: datetime) -> dict[
         "length": formatting.duration(call.duration),
         "status": formatting.words(call.status, {}),
         "cause": formatting.words(call.cause),
-        "best": candidates.summary(call.best_lead_id, call.best_lead_name, call.best_confidence),
+        "best": candidates.summary(call.best_lead_id, call.best_confidence),
         "why": page.reasons.get(sid) or page.details.get(sid) or "",
     }
 
