@@ -43,11 +43,13 @@ class Judge:
         self._follow_rules()
         self._own = own_numbers.known(self._gateway, self._settings)
         self._weighed = set(self._own)
-        judged = 0
+        judged, marks = 0, self._marks()
         while limit is None or judged < limit:
-            size = BATCH if limit is None else min(BATCH, limit - judged)
-            batch = self._gateway.call("judge_batch", p_limit=size)
+            batch = self._gateway.call("judge_batch", p_limit=BATCH if limit is None else min(BATCH, limit - judged))
             if not batch["queue_ids"]:
+                before, marks = marks, self._marks()
+                if 0 < marks < before:
+                    continue  # marks that concern no call are spent; there are more
                 break
             self._look_for_own_numbers(batch["calls"])
             changed = self._judge(batch)
@@ -79,6 +81,10 @@ class Judge:
         judgements = [_judgement(facts, assessment) for facts, assessment in assessed]
         changed = self._gateway.call("write_judgements", p_queue_ids=batch["queue_ids"], p_judgements=judgements)
         return int(changed)
+
+    def _marks(self) -> int:
+        """How many changes of leads wait for their calls to be found."""
+        return self._gateway.count("judge_marks")
 
     def _moved_on(self, queue_ids: list[int]) -> bool:
         """Did any of these queue rows go?"""

@@ -21,6 +21,11 @@ from core.model.holders import Holder, counted
 from core.model.records import CONFIDENCES, Candidate, Confidence, Evidence, Lead
 
 Strength: TypeAlias = Literal["proof", "match", "hint"]
+STRENGTHS: tuple[Strength, ...] = ("proof", "match", "hint")
+"""Strongest first."""
+
+CONTACT_SECONDS = 120
+"""The worker's note that it dialled a lead may be that much earlier than the call's first row."""
 
 CREATED_LATE = timedelta(days=3)
 """A caller becomes a lead within a working day or a weekend; one created later most likely had no part in the call."""
@@ -132,17 +137,24 @@ def _candidate(lead: Lead, known: _Known) -> Candidate:
 
 
 def _rank(candidate: Candidate, lead: Lead, call: CallFacts) -> tuple[float, ...]:
-    """Best first: confidence, fewer doubts, stronger evidence; among equals the lead contacted nearest to the call."""
-    strongest = max(FOR[item.kind].weight for item in candidate.evidence)
+    """Best first: confidence, fewer doubts, stronger evidence; among equals the lead contacted nearest to it."""
+    strongest = max((FOR[item.kind] for item in candidate.evidence), key=lambda kind: kind.weight)
     doubts = sum(AGAINST[item.kind] for item in candidate.against)
-    contacted = lead.last_contacted_at
-    away = abs((contacted - call.started_at).total_seconds()) if contacted is not None else float("inf")
-    return (CONFIDENCES.index(candidate.confidence), doubts, -_tier(strongest), away, -strongest, lead.id)
+    # Ways of writing one number do not tell leads apart, so time goes before weight.
+    strength = STRENGTHS.index(strongest.strength)
+    level = CONFIDENCES.index(candidate.confidence)
+    return (level, doubts, strength, *_contact(lead, call), -strongest.weight, lead.id)
 
 
-def _tier(weight: int) -> int:
-    """Ways of writing one number do not tell leads apart: they share a tier."""
-    return {"proof": 3, "match": 2, "hint": 1}[next(k.strength for k in FOR.values() if k.weight == weight)]
+def _contact(lead: Lead, call: CallFacts) -> tuple[float, float]:
+    """How near to the call a lead was contacted, nearest first.
+
+    Dialling a lead sets its last_contacted_at, so a lead that was last contacted before the call was hardly in it.
+    """
+    if lead.last_contacted_at is None:
+        return (2, 0)
+    after = (lead.last_contacted_at - call.started_at).total_seconds()
+    return (0, after) if after >= -CONTACT_SECONDS else (1, -after)
 
 
 # What speaks for a lead ----------------------------------------------------------------------------------------------

@@ -87,11 +87,13 @@ def all_numbers(raw: str | None, region: str) -> tuple[PhoneNumber, ...]:
 
 
 def parts(raw: str | None) -> tuple[str, ...]:
-    """The pieces of a phone field that may each be a number: split where people split, if each piece can be one."""
+    """The pieces of a phone field that may each be a number.
+
+    It is split where people separate numbers, unless a piece has too few digits to be one (030/1234567 is one number).
+    """
     text = (raw or "")[:LONGEST_TEXT]
-    pieces = [piece.strip() for piece in _SEPARATORS.split(text)]
-    whole = [piece for piece in pieces if len(_DIGITS.findall(piece)) >= KEY_DIGITS]
-    chosen = whole if len(whole) > 1 or (len(pieces) > 1 and whole) else [text]
+    pieces = [piece for piece in _SEPARATORS.split(text) if _DIGITS.search(piece)]
+    chosen = pieces if pieces and all(len(_DIGITS.findall(p)) >= KEY_DIGITS for p in pieces) else [text]
     return tuple(half for piece in chosen for half in _halves(piece))
 
 
@@ -136,7 +138,8 @@ def reads_elsewhere(raw: str | None, e164: str, region: str) -> str | None:
     for number in all_numbers(raw, region):
         if number.e164 is None or number.e164 == e164 or number.international:
             continue
-        if phonenumbers.is_valid_number(phonenumbers.parse(number.e164)):
+        parsed = _parsed(number.e164, None)
+        if parsed is not None and phonenumbers.is_valid_number_for_region(parsed, region):
             return number.e164
     return None
 
@@ -203,7 +206,7 @@ def _as_number(raw: str, text: str, region: str) -> PhoneNumber:
         return PhoneNumber("invalid", written[0] if written else None, None, raw, True)
     abroad = _without_plus(text, digits)
     if abroad is not None:
-        return PhoneNumber("number", abroad, None, raw, True)
+        return PhoneNumber("number", abroad, None, raw)  # the country is read into it, it is not written
     if parsed is not None and len(str(parsed.national_number)) <= SHORT_CODE_DIGITS:
         return PhoneNumber("short", None, None, raw)
     return PhoneNumber("invalid", None, None, raw)
