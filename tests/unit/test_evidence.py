@@ -1,0 +1,193 @@
+"""Candidates: what speaks for and against them, how sure they are, and their order."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.model import counterpart, evidence, holders
+from core.model.counterpart import CallFacts, EarlierLink
+from core.model.records import CONFIDENCES, Candidate, Lead
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OURS, NUMBER = "+14155550000", "+14155552671"
+CALL = CallFacts("CA1", NOW, None, False, "inbound", NUMBER, OURS)
+
+
+def lead(lead_id: int, phone: str | None = None, created: int = -60, contacted: int | None = None) -> Lead:
+    """A lead that was created and contacted so many days after the call."""
+    at = None if contacted is None else NOW + timedelta(days=contacted)
+    return Lead(lead_id, "Ann Lee", phone, created_at=NOW + timedelta(days=created), last_contacted_at=at)
+
+
+def found(*leads: Lead, call: CallFacts = CALL) -> list[Candidate]:
+    other = counterpart.of(call.direction, call.from_number, call.to_number, {OURS}, "US")
+    having = holders.of(other.e164, leads, "US") if other.e164 else ()
+    return list(evidence.candidates(call, other, {one.id: one for one in leads}, having, "US"))
+
+
+def kinds(candidate: Candidate) -> tuple[list[str], list[str]]:
+    return [e.kind for e in candidate.evidence], [e.kind for e in candidate.against]
+
+
+@pytest.mark.parametrize(
+    ("phone", "confidence", "kind", "against"),
+    [
+        (NUMBER, "high", "number_exact", []),
+        ("(415) 555-2671", "high", "number_equal", []),
+        ("415-555-2671 x9, 212-555-0100", "high", "number_equal", []),
+        ("+914155552671", "medium", "other_country", ["country_differs"]),
+    ],
+)
+def test_one_lead_with_the_number(phone: str, confidence: str, kind: str, against: list[str]) -> None:
+    (candidate,) = found(lead(1, phone))
+    assert candidate.confidence == confidence
+    assert kinds(candidate) == ([kind], against)
+    assert candidate.evidence[0].source == "leads/1"
+
+
+def test_a_national_number_is_read_in_the_counterparts_country() -> None:
+    british = replace(CALL, from_number="+442079460958")
+    (candidate,) = found(lead(1, "020 7946 0958"), call=british)
+    assert (candidate.confidence, kinds(candidate)) == ("high", (["national_number"], []))
+
+
+def test_a_national_number_that_is_another_number_at_home_is_doubtful() -> None:
+    indian = replace(CALL, from_number="+914155552671")
+    (candidate,) = found(lead(1, "415 555 2671"), call=indian)
+    assert (candidate.confidence, kinds(candidate)) == ("medium", (["national_number"], ["country_unclear"]))
+    assert candidate.against[0].detail == "Read without the call, the lead's number would be +1 415-555-2671."
+
+
+def test_a_mobile_digit_is_suggested_never_sure() -> None:
+    brazil = replace(CALL, from_number="+555115078576")
+    (candidate,) = found(lead(1, "(51) 9 1507-8576"), call=brazil)
+    assert (candidate.confidence, kinds(candidate)) == ("medium", (["number_variant"], []))
+
+
+def test_several_leads_are_never_chosen_between() -> None:
+    candidates = found(lead(1, NUMBER), lead(2, "(415) 555-2671"))
+    assert {c.confidence for c in candidates} == {"medium"}
+    assert all(kinds(c)[1] == ["number_shared"] for c in candidates)
+    assert candidates[0].against[0].detail == "1 other lead has this number as well."
+    assert candidates[0].against[0].source == "leads/2"
+
+
+def test_a_lead_with_a_like_number_does_not_share_it() -> None:
+    sure, like = found(lead(1, NUMBER), lead(2, "+914155552671"))
+    assert (sure.lead_id, sure.confidence) == (1, "high")
+    assert (like.confidence, kinds(like)[1]) == ("low", ["number_shared", "country_differs"])
+
+
+@pytest.mark.parametrize(("days", "confidence"), [(-1, "high"), (0, "high"), (2, "high"), (3, "high"), (4, "medium")])
+def test_a_lead_created_long_after_the_call_is_doubtful(days: int, confidence: str) -> None:
+    (candidate,) = found(lead(1, NUMBER, created=days))
+    assert candidate.confidence == confidence
+    assert kinds(candidate)[1] == (["created_late"] if confidence == "medium" else [])
+
+
+def test_two_doubts_make_it_low() -> None:
+    candidates = found(lead(1, NUMBER, created=30), lead(2, NUMBER))
+    assert [(c.lead_id, c.confidence) for c in candidates] == [(2, "medium"), (1, "low")]
+
+
+def test_notes_are_proof() -> None:
+    first, second = found(lead(1, NUMBER), lead(7, "+12125550123"), call=replace(CALL, mentions=(7,)))
+    assert (first.lead_id, first.confidence, kinds(first)) == (7, "certain", (["notes"], []))
+    assert first.evidence[0].detail == "The notes of lead 7 (Ann Lee) name this call."
+    assert (second.confidence, kinds(second)) == ("medium", (["number_exact"], ["proof_disagrees"]))
+
+
+def test_proof_needs_no_number_and_no_date() -> None:
+    (candidate,) = found(lead(7, None, created=90), call=replace(CALL, from_number="anonymous", mentions=(7,)))
+    assert candidate.confidence == "certain"
+    shared = found(lead(1, NUMBER), lead(7, NUMBER, created=90), call=replace(CALL, mentions=(7,)))
+    assert (shared[0].lead_id, shared[0].confidence) == (7, "certain")
+
+
+def test_notes_of_two_leads_are_no_proof() -> None:
+    candidates = found(lead(1), lead(2), call=replace(CALL, mentions=(1, 2)))
+    assert {(c.confidence, c.against[0].kind) for c in candidates} == {("medium", "proof_disagrees")}
+
+
+def test_an_earlier_link_is_proof_unless_somebody_took_it_away() -> None:
+    kept = EarlierLink(5, 33, exists=True, removed_by_hand=False)
+    (candidate,) = found(lead(5), call=replace(CALL, earlier=(kept,)))
+    assert (candidate.confidence, kinds(candidate)) == ("certain", (["earlier_link"], []))
+    assert candidate.evidence[0].source == "link_events/33"
+
+    (candidate,) = found(lead(5, NUMBER), call=replace(CALL, earlier=(replace(kept, removed_by_hand=True),)))
+    assert (candidate.confidence, kinds(candidate)) == ("low", (["number_exact", "unlinked_from"], ["removed_by_hand"]))
+    assert candidate.against[0].source == "link_events/33"
+
+    named = replace(CALL, mentions=(5,), earlier=(replace(kept, removed_by_hand=True),))
+    assert found(lead(5, NUMBER), call=named)[0].confidence == "low"
+
+
+def test_a_lead_that_is_gone_is_no_candidate() -> None:
+    gone = EarlierLink(5, 33, exists=False, removed_by_hand=False)
+    assert found(call=replace(CALL, earlier=(gone,))) == []
+
+
+@pytest.mark.parametrize("caller", ["anonymous", "+266696687", OURS, None, "client:alice"])
+def test_nobody_is_matched_by_a_number_that_is_none(caller: str | None) -> None:
+    everyone = [lead(1, "anonymous"), lead(2, "+266696687"), lead(3, OURS), lead(4, None), lead(5, "client:alice")]
+    assert found(*everyone, call=replace(CALL, from_number=caller)) == []
+
+
+def test_among_equals_the_lead_contacted_nearest_to_the_call_comes_first() -> None:
+    before, soon, later, never = (
+        lead(1, NUMBER, contacted=-1), lead(2, NUMBER, contacted=1), lead(3, NUMBER, contacted=9), lead(4, NUMBER),
+    )  # fmt: skip
+    assert [c.lead_id for c in found(never, later, before, soon)] == [2, 3, 1, 4]
+
+
+def test_a_candidate_has_the_contracts_shape() -> None:
+    (candidate,) = found(lead(1, NUMBER))
+    assert candidate.to_json() == {
+        "lead_id": 1, "name": "Ann Lee", "phone": NUMBER, "confidence": "high", "against": [],
+        "evidence": [
+            {"kind": "number_exact", "detail": "Lead 1 (Ann Lee) has exactly this number.", "source": "leads/1"}
+        ],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", evidence.FOR)
+def test_every_kind_has_a_sentence(kind: str) -> None:
+    assert evidence.reason(kind, lead(1, "(415) 555-2671"), NUMBER).endswith(".")
+    assert evidence.reason(kind, lead(1, None), None).endswith(".")
+
+
+phones = st.sampled_from([NUMBER, "(415) 555-2671", "+914155552671", "415 555 2671 x9", OURS, "anonymous", None, "7"])
+leads = st.builds(lead, st.integers(1, 6), phones, st.integers(-9, 9), st.none() | st.integers(-9, 9))
+links = st.builds(EarlierLink, st.integers(1, 6), st.integers(1, 99), st.booleans(), st.booleans())
+calls = st.builds(
+    lambda caller, mentions, earlier: replace(CALL, from_number=caller, mentions=mentions, earlier=earlier),
+    phones,
+    st.lists(st.integers(1, 6), max_size=2, unique=True).map(tuple),
+    st.lists(links, max_size=2, unique_by=lambda link: link.lead_id).map(tuple),
+)
+
+
+@given(calls, st.lists(leads, max_size=5, unique_by=lambda one: one.id), st.randoms())
+def test_candidates_keep_the_rules_whatever_the_facts(call: CallFacts, everyone: list[Lead], random: object) -> None:
+    candidates = found(*everyone, call=call)
+    shuffled = list(everyone)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert found(*shuffled, call=call) == candidates
+
+    places = [CONFIDENCES.index(c.confidence) for c in candidates]
+    assert places == sorted(places)
+    assert len({c.lead_id for c in candidates}) == len(candidates)
+    assert all(c.evidence for c in candidates)
+    assert sum(c.confidence == "certain" for c in candidates) <= 1
+    assert sum(c.confidence == "high" for c in candidates) <= 1
+    for candidate in candidates:
+        if candidate.confidence == "high":
+            assert not candidate.against
+        if candidate.confidence == "certain":
+            assert {"notes", "earlier_link"} & {e.kind for e in candidate.evidence}
+        if any(link.lead_id == candidate.lead_id and link.removed_by_hand for link in call.earlier):
+            assert candidate.confidence == "low"
