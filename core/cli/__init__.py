@@ -16,6 +16,9 @@ from typing import Any
 from core.errors import MigrationNeeded, PatchbayError
 
 INTERRUPTED = 130
+LONG = frozenset({"demo", "doctor", "rebuild"})
+"""Commands that read everything; nobody waits for them in front of a page."""
+LONG_SECONDS = 3600.0
 MIGRATE_HINT = "Run: python -m core migrate"
 
 
@@ -57,9 +60,11 @@ def _answer(words: Any) -> Any:
 
     from core.app import build
     from core.cli.handlers import HANDLERS
+    from core.store.postgres import STATEMENT_TIMEOUT
 
     answering = HANDLERS[words.command](settings, words)
-    app = build(settings)
+    timeout = LONG_SECONDS if words.command in LONG else STATEMENT_TIMEOUT
+    app = build(settings, statement_timeout=timeout)
     try:
         if not app.is_migrated():
             raise MigrationNeeded("The database has an older or newer schema than this Patchbay.", hint=MIGRATE_HINT)

@@ -147,8 +147,8 @@ def rebuilt(done: Rebuilt) -> str:
         lines = [table(("what", "of", "should be", "was"), rows), ""]
     else:
         lines = ["Nothing differed."]
-    counts = f"{done.roll_ups} summaries, {done.links} links and {done.slots} slots put right"
-    lines.append(f"{counts}, {done.missed_changes} missed changes replayed, {done.judged} causes judged.")
+    counts = f"{done.roll_ups} summaries, {done.links} links, {done.slots} slots and {done.causes} causes put right"
+    lines.append(f"{counts}, {done.missed_changes} missed changes replayed.")
     return "\n".join(lines)
 
 
@@ -157,9 +157,9 @@ def demo(report: DemoReport) -> str:
     rows = f"{report.events} event rows, {report.transcripts} transcript lines, {report.recordings} recordings"
     lines = [f"{report.calls} calls of {report.leads} leads in {report.seconds:.1f} s: {rows}."]
     lines.append(f"{report.linked} linked, {report.set_aside} set aside; unlinked by cause:")
-    lines += [f"  {cause:<24}{count}" for cause, count in sorted(report.causes.items(), key=lambda item: -item[1])]
+    lines += [f"  {cause:<28}{count}" for cause, count in sorted(report.causes.items(), key=lambda item: -item[1])]
     lines.append("Conflicts:")
-    lines += [f"  {kind:<24}{count}" for kind, count in report.conflicts.items()]
+    lines += [f"  {kind:<28}{count}" for kind, count in report.conflicts.items()]
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.linking.results import Check, Rebuilt
-from core.store.gateway import Gateway
+from core.store.gateway import Gateway, Order, Where
 
 MIGRATE = "python -m core migrate"
 REBUILD = "python -m core rebuild"
@@ -15,6 +15,8 @@ GUIDE_TYPE = "character varying(50)"
 MANY_WAITING = 10_000
 """So many calls are judged in well under a minute; more of them mean that nobody judges."""
 MOST_DIFFERENCES = 500
+JUDGED = Where("judged_at", "not_null")
+LAST_JUDGED_FIRST = (Order("judged_at", descending=True),)
 
 
 def checks(gateway: Gateway) -> list[Check]:
@@ -37,18 +39,23 @@ def checks(gateway: Gateway) -> list[Check]:
 def rebuild(gateway: Gateway, judge: Callable[[], int]) -> Rebuilt:
     """Recompute everything that is derived, and say what differed before.
 
-    :param judge: judges every call that is waiting and returns how many.
+    :param judge: judges every call that is waiting.
     """
+    judge()
+    newest = gateway.select("calls", columns=("judged_at",), where=(JUDGED,), order=LAST_JUDGED_FIRST, limit=1)
     differed = gateway.select("link_drift", limit=MOST_DIFFERENCES)
     done: Mapping[str, Any] = gateway.call("patchbay_rebuild")
     gateway.call("requeue_all_calls")
+    judge()
+    # The judge leaves a call alone whose judgement stays the same, so the others are those that changed.
+    since = Where("judged_at", "gt", newest[0]["judged_at"]) if newest else JUDGED
     return Rebuilt(
         differed=tuple(differed),
         roll_ups=done["roll_ups"],
         links=done["links"],
         slots=done["slots"],
         missed_changes=done["missed_changes"],
-        judged=judge(),
+        causes=gateway.count("calls", where=(since,)),
     )
 
 

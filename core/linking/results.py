@@ -207,7 +207,7 @@ class Rebuilt:
     :ivar links: calls whose link was taken from the ledger.
     :ivar slots: leads whose ``call_sid`` had been changed unseen and was followed.
     :ivar missed_changes: changes that a trigger had noted as not followed, and that were replayed.
-    :ivar judged: calls whose cause was judged anew.
+    :ivar causes: calls whose cause or best candidate was judged to something else.
     """
 
     differed: tuple[Row, ...]
@@ -215,7 +215,7 @@ class Rebuilt:
     links: int
     slots: int
     missed_changes: int
-    judged: int
+    causes: int
 
     def to_json(self) -> dict[str, Any]:
         """As the CLI shows it."""
@@ -225,5 +225,5 @@ class Rebuilt:
             "links": self.links,
             "slots": self.slots,
             "missed_changes": self.missed_changes,
-            "judged": self.judged,
+            "causes": self.causes,
         }
