@@ -54,10 +54,10 @@ create table if not exists public.judge_queue (
 comment on table public.judge_queue is 'Patchbay: calls to be judged';
 alter table public.judge_queue enable row level security;
 
--- A usable Call SID or null: blank means none, an oversized one cannot be in a slot. Case and inner white space are kept.
+-- A usable Call SID or null: blank (a tab is blank too) means none, an oversized one cannot be in a slot. Case and inner white space are kept.
 -- (Without a SET clause, like the next two: so the planner inlines them.)
 create or replace function public.patchbay_sid(p_sid text) returns text language sql immutable parallel safe as
-$$ select case when btrim(p_sid) <> '' and length(p_sid) <= 50 then p_sid end $$;
+$$ select case when p_sid ~ '\S' and length(p_sid) <= 50 then p_sid end $$;
 
 -- A whole number of seconds from whatever type the customer's column has, or null.
 create or replace function public.patchbay_int(p_value text) returns int language sql immutable parallel safe as
