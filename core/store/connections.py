@@ -203,11 +203,11 @@ class Connections:
     def _next(self, deadline: float) -> Connection:
         """The pool's next connection; gives up as soon as connecting has failed for a lasting reason."""
         asked = time.monotonic()
-        with self._opened:
-            self._pool.open()
         while True:
             remaining = deadline - time.monotonic()
             try:
+                with self._opened:
+                    self._pool.open()
                 return self._pool.getconn(timeout=min(_SLICE_SECONDS, remaining))
             except PoolClosed as closed:
                 raise DatabaseDown("The connection to the database was closed.") from closed

@@ -140,7 +140,8 @@ def _only_runner(guard: _Connection) -> Iterator[None]:
     end = time.monotonic() + QUEUE_SECONDS
     while True:
         with guard.transaction():
-            row = guard.execute("select pg_try_advisory_xact_lock(%s)", [_LOCK_KEY]).fetchone()
+            # No parameter: a statement with one leaves its portal open, and with it the snapshot.
+            row = guard.execute(f"select pg_try_advisory_xact_lock({_LOCK_KEY})").fetchone()
             if row and row[0]:
                 yield
                 return
@@ -264,9 +265,10 @@ def _fill(work: _Connection, guard: _Connection, progress: Progress) -> None:
     found = work.execute("select to_regprocedure('public.patchbay_install_step(integer)') is not null").fetchone()
     if not found or not found[0]:
         return
-    while left := _retried(lambda: _install_step(work)):
-        progress(f"{left} rows to read")
-        guard.execute("select 1")
+    if _retried(lambda: _install_step(work)):
+        progress("reading the calls that are there already")
+        while _retried(lambda: _install_step(work)):
+            guard.execute("select 1")
 
 
 def _install_step(connection: _Connection) -> int:

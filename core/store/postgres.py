@@ -86,12 +86,14 @@ class PostgresGateway:
 
     def call(self, function: str, **args: Any) -> Any:
         """Call a SQL function; a race that was lost is run again for about two seconds, then Busy."""
-        statement, params = call_function(function, self._signature(function), args)
+        signature = self._signature(function)
+        statement, params = call_function(function, signature, args)
         deadline = time.monotonic() + RETRY_SECONDS
         pause = 0.02
         while True:
             try:
-                return self._value(statement, params)
+                value = self._value(statement, params)
+                return None if signature.returns_void else value
             except Busy as busy:
                 cause = busy.__cause__
                 raced = isinstance(cause, psycopg.Error) and cause.sqlstate in RETRYABLE

@@ -52,7 +52,7 @@ def select_rows(
         inner += sql.SQL(" order by ") + sql.SQL(", ").join(_sorting(item) for item in order)
     if limit is not None:
         inner += sql.SQL(" limit {}").format(sql.Literal(int(limit)))
-    return sql.SQL("select coalesce(jsonb_agg(to_jsonb(t)), '[]') from ({}) t").format(inner), params
+    return sql.SQL("select coalesce(json_agg(t), '[]') from ({}) t").format(inner), params
 
 
 def count_rows(source: sql.Composable, where: Iterable[Condition]) -> tuple[sql.Composed, Params]:
