@@ -46,12 +46,12 @@ create or replace function public.patchbay_phone_keys(p_text text) returns text[
   select coalesce(array_agg(distinct right(part.digits, 7)), '{}')
   from (
     select digits from (
-      select regexp_replace(piece, '\D', '', 'g') as digits
-      from regexp_split_to_table(regexp_replace(lower(p_text), '\.0+\s*$', ''), '[,;/|#]|ext|x|\mor\M|\mand\M') as piece) as pieces
+      select regexp_replace(regexp_replace(piece, '\.0+\s*$', ''), '\D', '', 'g') as digits
+      from regexp_split_to_table(lower(p_text), '[,;/|#\n]|ext|x|\mor\M|\mand\M') as piece) as pieces
     union all
     select left(digits, length(digits) / 2) from (
-      select regexp_replace(piece, '\D', '', 'g') as digits
-      from regexp_split_to_table(regexp_replace(lower(p_text), '\.0+\s*$', ''), '[,;/|#]|ext|x|\mor\M|\mand\M') as piece) as pieces
+      select regexp_replace(regexp_replace(piece, '\.0+\s*$', ''), '\D', '', 'g') as digits
+      from regexp_split_to_table(lower(p_text), '[,;/|#\n]|ext|x|\mor\M|\mand\M') as piece) as pieces
     where length(digits) > 15) as part
   where length(part.digits) >= 7 $$;
 

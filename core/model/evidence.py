@@ -27,8 +27,8 @@ STRENGTHS: tuple[Strength, ...] = ("proof", "match", "hint")
 CONTACT_SECONDS = 120
 """The worker's note that it dialled a lead may be that much earlier than the call's first row."""
 
-CREATED_LATE = timedelta(days=3)
-"""A caller becomes a lead within a working day or a weekend; one created later most likely had no part in the call."""
+CREATED_LATE = timedelta(days=30)
+"""Callers become leads afterwards, and are theirs; one created so much later most likely had no part in the call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def test_a_lead_with_a_like_number_does_not_share_it() -> None:
     assert (like.confidence, kinds(like)[1]) == ("low", ["number_shared", "country_differs"])
 
 
-@pytest.mark.parametrize(("days", "confidence"), [(-1, "high"), (0, "high"), (2, "high"), (3, "high"), (4, "medium")])
+@pytest.mark.parametrize(("days", "confidence"), [(-1, "high"), (0, "high"), (2, "high"), (30, "high"), (31, "medium")])
 def test_a_lead_created_long_after_the_call_is_doubtful(days: int, confidence: str) -> None:
     (candidate,) = found(lead(1, NUMBER, created=days))
     assert candidate.confidence == confidence
@@ -89,7 +89,7 @@ def test_a_lead_created_long_after_the_call_is_doubtful(days: int, confidence: s
 
 
 def test_two_doubts_make_it_low() -> None:
-    candidates = found(lead(1, NUMBER, created=30), lead(2, NUMBER))
+    candidates = found(lead(1, NUMBER, created=40), lead(2, NUMBER))
     assert [(c.lead_id, c.confidence) for c in candidates] == [(2, "medium"), (1, "low")]
 
 
