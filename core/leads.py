@@ -10,6 +10,7 @@ from core.errors import BadInput
 from core.linking import Options, fields
 from core.linking.commands import sql_options
 from core.model.records import Lead
+from core.model.rows import in_utc
 from core.store.gateway import Gateway, Where
 
 
@@ -27,7 +28,7 @@ class Leads:
     def find_by_id(self, lead_id: int) -> Lead | None:
         """The lead, or None. Its ``call_sid`` is its current call."""
         rows = self._gateway.select("leads", where=(Where("id", "eq", fields.identifier("lead id", lead_id)),), limit=1)
-        return Lead.from_row(rows[0]) if rows else None
+        return Lead.from_row(in_utc(rows[0])) if rows else None
 
     def find_by_call_sid(self, call_sid: str) -> Lead | None:
         """The lead that a call is linked to, as its current call or as history; None when it is linked to none."""
@@ -63,7 +64,7 @@ class Leads:
             raise BadInput("id cannot be updated: everything else refers to it.")
         options = sql_options(Options(), actor=actor or self._actor)
         row = self._gateway.call("update_lead", p_lead_id=number, p_columns=_checked(columns), p_options=options)
-        return Lead.from_row(row)
+        return Lead.from_row(in_utc(row))
 
 
 def _checked(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The integration guide's ``ConversationTranscript`` model."""
 
 from core.linking import fields
+from core.model.rows import all_in_utc
 from core.store.gateway import Gateway, Row
 
 
@@ -18,4 +19,4 @@ class Transcripts:
         :return: the whole rows; empty when nothing was said or there is no such call.
         """
         story = self._gateway.call("call_story", p_call_sid=fields.call_sid(call_sid))
-        return list(story.get("transcripts") or ()) if story else []
+        return list(all_in_utc(story.get("transcripts"))) if story else []

@@ -54,7 +54,7 @@ def wanted(
 
 def sentence(event: LinkEvent) -> str:
     """What happened, in one sentence: who, what, when (UTC)."""
-    when = f" at {event.at:%Y-%m-%d %H:%M:%S} UTC" if event.at else ""
+    when = f" ({event.at:%Y-%m-%d %H:%M:%S} UTC)" if event.at else ""
     return f"{_who(event)} {_what(event)}{when}."
 
 

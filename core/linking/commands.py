@@ -214,13 +214,14 @@ def _explained(gateway: Gateway, command: Command, error: Stale) -> Stale:
     """The refusal with what is true now, and who made it so."""
     facts = error.detail if isinstance(error.detail, Mapping) else {}
     now = _facts_as_words(facts)
-    message = error.message if not now else f"{error.message.rstrip('.')}: {'; '.join(now)}."
+    said = error.message.rstrip(".").removesuffix("; nothing was written")
+    message = f"{said}: {'; '.join(now)}." if now else f"{said}."
     try:
         event = _newest_change(gateway, command, facts)
     except PatchbayError:
         event = None  # the refusal itself is what matters; its author is an extra
     if event is not None:
-        message = f"{message} Last change: {activity.sentence(event)}"
+        message = f"{message} {activity.sentence(event)}"
     hint = "Nothing was written: look at it again and decide anew."
     return Stale(message, hint=hint, detail=error.detail)
 

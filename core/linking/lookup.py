@@ -11,6 +11,7 @@ from core.linking.worklist import NEWEST_FIRST
 from core.model import call_sid as sids
 from core.model import phone
 from core.model.records import Call, Lead, LinkEvent
+from core.model.rows import all_in_utc, in_utc
 from core.settings import Settings
 from core.store.gateway import AnyOf, Gateway, Row, Where
 
@@ -70,10 +71,10 @@ def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) ->
     if not told or not told.get("call"):
         raise _no_call(call_sid)
     call = sentences.as_of(Call.from_row(told["call"]), now, settings.link_grace_seconds)
-    lead = Lead.from_row(told["lead"]) if told.get("lead") else None
+    lead = Lead.from_row(in_utc(told["lead"])) if told.get("lead") else None
     history = tuple(LinkEvent.from_row(row) for row in told.get("history") or ())
     detail = sentences.about(gateway, [call], settings).details.get(call.call_sid)
-    events, transcripts = tuple(told.get("events") or ()), tuple(told.get("transcripts") or ())
+    events, transcripts = all_in_utc(told.get("events")), all_in_utc(told.get("transcripts"))
     known = stages.Known(call, bool(told["call"].get("ended")), events, transcripts, lead, history, call.cause, detail)
     return Story(
         call=call,
@@ -83,7 +84,7 @@ def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) ->
         call_row=told["call"],
         events=events,
         transcripts=transcripts,
-        recordings=tuple(told.get("recordings") or ()),
+        recordings=all_in_utc(told.get("recordings")),
         lead=lead,
         candidates=matching.candidates(gateway, [call], settings)[call.call_sid],
         history=history,

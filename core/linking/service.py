@@ -18,6 +18,8 @@ from core.store.gateway import Gateway, Row
 
 JUDGED_AFTER_A_COMMAND = 200
 """A command makes few calls doubtful; whatever else waits is left to the background."""
+JUDGED_BEFORE_COUNTING = 1000
+"""Judged in well under a second."""
 
 
 def _now() -> datetime:
@@ -42,7 +44,11 @@ class Linking:
     # Reading -------------------------------------------------------------------------------------------------------
 
     def overview(self) -> dict[str, Any]:
-        """The figures of the Overview page (contract). Those that have no rule yet are None."""
+        """The figures of the Overview page (contract). Those that have no rule yet are None.
+
+        What became doubtful a moment ago is judged first, within bounds.
+        """
+        self._judge_soon(JUDGED_BEFORE_COUNTING)
         return figures.overview(self._gateway, self._settings.link_grace_seconds)
 
     def per_day(self, days: int, zone: str) -> list[Row]:
@@ -146,7 +152,7 @@ class Linking:
         """
         event = commands.run(self._gateway, command, actor=self._settings.actor)
         if event is not None:
-            self._judge_soon()
+            self._judge_soon(JUDGED_AFTER_A_COMMAND)
         return event
 
     def link(self, call_sid: str, lead_id: int, options: Options = Options()) -> LinkEvent | None:  # noqa: B008 - frozen
@@ -177,7 +183,7 @@ class Linking:
         """Take a batch back, newest first; what moved on is skipped and listed with its reason."""
         outcome = commands.undo_batch(self._gateway, batch_id, options, actor=self._settings.actor)
         if outcome.undone:
-            self._judge_soon()
+            self._judge_soon(JUDGED_AFTER_A_COMMAND)
         return outcome
 
     # Upkeep --------------------------------------------------------------------------------------------------------
@@ -190,10 +196,10 @@ class Linking:
         """Recompute the roll-up, the links and the causes from the customer's rows and the ledger."""
         return doctor.rebuild(self._gateway, self.judge)
 
-    def _judge_soon(self) -> None:
-        # The command is done and must not look failed because the causes are late: the background catches up.
+    def _judge_soon(self, limit: int) -> None:
+        # What was asked for must not look failed because the causes are late: the background catches up.
         with contextlib.suppress(PatchbayError):
-            self.judge(JUDGED_AFTER_A_COMMAND)
+            self.judge(limit)
 
     def _query(self, wanted: WorklistFilter, now: datetime) -> Query:
         grace = self._settings.link_grace_seconds
