@@ -105,7 +105,7 @@ class Cluster:
         """URL of a fresh copy of ``template``."""
         name = f"test_{next(self._numbers)}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"create database {name} template {template}")
+            connection.execute(f"create database {name} template {template} strategy file_copy".encode())
         return self.url(name)
 
     def migrated_database(self) -> str:
@@ -164,9 +164,18 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+MEMORY = Path("/dev/shm")  # noqa: S108
+ROOM = 4 << 30
+
+
+def _parent_folder() -> str | None:
+    """Memory where there is plenty: hundreds of databases are made and dropped. Else the temporary folder."""
+    return str(MEMORY) if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
+
+
 @pytest.fixture(scope="session")
 def cluster_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="patchbay-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="patchbay-tests-", dir=_parent_folder()))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
