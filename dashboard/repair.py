@@ -82,11 +82,11 @@ def _sides(intent: Intent, seen: LinkEvent) -> None:
     touched = {lead_id: reads.lead(lead_id) for lead_id in sides.leads_of(seen)}
     st.html(sides.table(seen, touched))
     _dialling(seen, [lead for lead in touched.values() if lead is not None])
-    if sides.joins_history(seen) and intent.action in ("link", "relink"):
+    if intent.action in ("link", "relink") and (intent.current or sides.joins_history(seen)):
         st.checkbox(
             f"Make it the current call of lead {intent.lead_id} although it is not the newest",
             key="repair.current",
-            on_change=state.read_again,
+            on_change=state.choose_current,
         )
 
 
@@ -163,12 +163,11 @@ def _without_rows(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _command(intent: Intent, facts: Options | None = None) -> Command:
     action = "link" if intent.action == "make_current" else intent.action
-    current = intent.action == "make_current" or (action in ("link", "relink") and bool(state.value("repair.current")))
     known = facts or Options()
     options = Options(
         reason=(state.value("repair.reason") or "").strip() or None,
         request_id=intent.request_id if facts else None,
-        current=current,
+        current=intent.current or intent.action == "make_current",
         mark_contacted=known.mark_contacted,
         expect=known.expect,
         promise=known.promise,

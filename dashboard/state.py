@@ -21,6 +21,7 @@ class Intent:
     """What a person is about to do, while the dialog asks.
 
     :ivar event_id: the link event that is to be undone (action ``undo`` only).
+    :ivar current: make the call its lead's current one whatever its age.
     :ivar request_id: made when the dialog opens; a second click sends it again and changes nothing twice.
     :ivar seen: what the dialog shows: the event that would be written; None until it has been read.
     :ivar nothing: reading found that nothing would change.
@@ -31,6 +32,7 @@ class Intent:
     call_sid: str
     lead_id: int | None = None
     event_id: int | None = None
+    current: bool = False
     request_id: str = ""
     seen: LinkEvent | None = None
     nothing: bool = False
@@ -106,6 +108,14 @@ def read_again() -> None:
         st.session_state[_INTENT] = replace(
             now, seen=None, nothing=False, confirmed=False, request_id=str(uuid.uuid4())
         )
+
+
+def choose_current() -> None:
+    """The box "make it current" was ticked or not: look again at what would happen. Serves as ``on_change``."""
+    now = intent()
+    if now is not None:
+        st.session_state[_INTENT] = replace(now, current=bool(st.session_state.get("repair.current")))
+        read_again()
 
 
 def close_dialog() -> None:
