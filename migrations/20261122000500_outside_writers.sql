@@ -106,6 +106,11 @@ exception when others then
   return null;
 end $$;
 
+-- Does the ledger know of a lead's slot? (An event may name a lead that a call passed to, and say nothing of its slot.)
+create or replace function public.patchbay_slot_is_known(p_lead bigint) returns boolean
+language sql stable security definer set search_path = '' as $$
+  select exists (select from public.link_events e where e.lead_ids @> array[p_lead] and e.after -> 'leads' ? p_lead::text) $$;
+
 -- Slots that the installation has not come to yet: when such a lead changes meanwhile, what it held is taken in first.
 create or replace function public.patchbay_baseline_first(p_ids bigint[], p_old text[]) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -115,7 +120,7 @@ begin
   if exists (select from public.patchbay_state where key = 'install' and value ->> 'phase' = 'done') then return; end if;
   for v_lead in
     select x.id, x.old from unnest(p_ids, p_old) as x (id, old)
-    where x.old is not null and not exists (select from public.link_events e where e.lead_ids @> array[x.id]) order by x.id
+    where x.old is not null and not public.patchbay_slot_is_known(x.id) order by x.id
   loop
     perform public.patchbay_slot_changed(v_lead.id, null, v_lead.old, 'baseline');
   end loop;
@@ -167,10 +172,10 @@ begin
     if p_new is not null then v_next := coalesce(v_next, p_lead); end if;
   end if;
   if p_new is not null and v_next is not distinct from v_call.lead_id then return; end if;
-  update public.calls set lead_id = v_next, by_hand = by_hand or (lead_id is not null and v_next is null) where call_sid = p_old;
+  update public.calls set lead_id = v_next, by_hand = by_hand or v_next is null where call_sid = p_old;
   insert into public.judge_queue (call_sid) values (p_old);
   perform public.patchbay_record(
-    case when v_next is not distinct from v_call.lead_id then 'unclaim' when v_next is null then 'unlink' else 'move' end,
+    case when v_next is null then 'unlink' when v_next = v_call.lead_id then 'unclaim' else 'move' end,
     p_source, p_old, p_lead,
     jsonb_build_object('call_lead', v_call.lead_id, 'set_aside', v_call.set_aside, 'by_hand', v_call.by_hand, 'leads', v_slots_before),
     public.patchbay_facts(p_old, '{}') || jsonb_build_object('leads', v_slots_after));

@@ -44,12 +44,18 @@ declare
   v_broken jsonb;
   v_last record;
 begin
+  if not exists (select from public.patchbay_state where key = 'install' and value ->> 'phase' = 'done') then
+    raise exception using errcode = 'PB006', message = 'The installation is still reading the leads.', hint = 'Try again in a moment.';
+  end if;
   select array_agg(x.id) into v_leads from (
     select l.id from public.leads l
     where l.id = any (p_leads) or l.call_sid = p_sid or l.id = (select c.lead_id from public.calls c where c.call_sid = p_sid)
     order by l.id for update) as x;  -- call_sid is a key: "no key update" would not do
   v_sids := array(select p_sid union select unnest(p_sids) union select public.patchbay_newest(i, p_sid) from unnest(v_leads) as i);
   if (p_options ->> 'create')::boolean then
+    if public.patchbay_sid(p_sid) is null then
+      raise exception using errcode = 'PB007', message = 'A Call SID has 1 to 50 characters and is not blank.';
+    end if;
     perform public.patchbay_lock_calls(v_sids, coalesce((p_options ->> 'started_at')::timestamptz, clock_timestamp()));
   else
     perform 1 from public.calls where call_sid = any (v_sids) order by call_sid for update;
@@ -100,14 +106,6 @@ begin
   end loop;
 exception when unique_violation or lock_not_available then
   raise exception using errcode = 'PB006', message = 'Another lead has just taken one of these calls.', hint = 'Try again.';
-end $$;
-
--- Set columns of leads {lead: {column: value}}; so far only their status.
-create or replace function public.patchbay_set_leads(p_leads jsonb) returns void
-language plpgsql security definer set search_path = '' set patchbay.writer = 'ours' as $$
-begin
-  update public.leads l set lead_status = x.value ->> 'lead_status'
-  from jsonb_each(coalesce(p_leads, '{}')) as x where l.id = x.key::bigint and x.value ? 'lead_status';
 end $$;
 
 -- The leads that p_options asks to mark as contacted, as {lead: {"lead_status": "contacted"}}: of those that the command
@@ -165,8 +163,36 @@ begin
   end if;
 end $$;
 
--- Carry a command out: compare, swap, record. p_after: call_lead, set_aside, by_hand, leads (wanted slots; unchanged ones are
--- dropped) and rows. Returns the event, or null when nothing changes.
+-- The part of wanted rows that is otherwise now: after (what is wanted) and before (what is there, the same columns).
+create or replace function public.patchbay_row_changes(p_wanted jsonb, out before jsonb, out after jsonb)
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_row record;
+  v_change jsonb;
+begin
+  before := '{}'; after := '{}';
+  for v_row in
+    select t.key as relation, r.key as id, r.value as image, public.patchbay_row(t.key, r.key) as is_now
+    from jsonb_each(coalesce(p_wanted, '{}')) as t, jsonb_each(t.value) as r
+  loop
+    if v_row.image = 'null' then
+      continue when v_row.is_now is null;
+      v_change := v_row.is_now;
+    elsif v_row.is_now is null then v_change := null;
+    else
+      select jsonb_object_agg(c.key, v_row.is_now -> c.key), jsonb_object_agg(c.key, c.value) into v_change, v_row.image
+      from jsonb_each(v_row.image) as c where v_row.is_now -> c.key is distinct from c.value;
+      continue when v_change is null;
+    end if;
+    before := before || jsonb_build_object(v_row.relation,
+      coalesce(before -> v_row.relation, '{}') || jsonb_build_object(v_row.id, v_change));
+    after := after || jsonb_build_object(v_row.relation,
+      coalesce(after -> v_row.relation, '{}') || jsonb_build_object(v_row.id, v_row.image));
+  end loop;
+end $$;
+
+-- Carry a command out: compare, swap, record. p_after: call_lead, set_aside, by_hand, leads (wanted slots) and rows (wanted rows);
+-- what is so already is dropped. Returns the event, or null when nothing changes.
 create or replace function public.patchbay_apply(p_action text, p_sid text, p_lead bigint, p_after jsonb, p_options jsonb,
   p_undoes bigint default null) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
@@ -174,33 +200,43 @@ declare
   v_before jsonb := public.patchbay_facts(p_sid, public.patchbay_keys(p_after -> 'leads'));
   v_slots jsonb := coalesce((select jsonb_object_agg(w.key, w.value) from jsonb_each(p_after -> 'leads') as w
                              where v_before -> 'leads' -> w.key is distinct from w.value), '{}');
-  v_marks jsonb := coalesce(p_after #> '{rows,leads}', public.patchbay_to_mark(p_options,
-    public.patchbay_keys(p_after -> 'leads') || array_remove(array[p_lead, (p_after ->> 'call_lead')::bigint,
-      (v_before ->> 'call_lead')::bigint], null)));
+  v_marks jsonb := public.patchbay_to_mark(p_options, public.patchbay_keys(p_after -> 'leads')
+    || array_remove(array[p_lead, (p_after ->> 'call_lead')::bigint, (v_before ->> 'call_lead')::bigint], null));
+  v_rows record;
   v_after jsonb := (p_after - 'rows') || jsonb_build_object('leads', v_slots);
   v_event public.link_events;
   v_broken jsonb;
 begin
   v_before := v_before || jsonb_build_object('leads', coalesce((select jsonb_object_agg(k, v_before -> 'leads' -> k)
     from jsonb_object_keys(v_slots) as k), '{}'));
-  if v_marks <> '{}' then
-    v_after := v_after || jsonb_build_object('rows', jsonb_build_object('leads', v_marks));
-    v_before := v_before || jsonb_build_object('rows', jsonb_build_object('leads', (
-      select jsonb_object_agg(m.key, jsonb_build_object('lead_status', l.lead_status))
-      from jsonb_object_keys(v_marks) as m (key) join public.leads l on l.id = m.key::bigint)));
+  if p_after ? 'rows' or v_marks <> '{}' then
+    v_rows := public.patchbay_row_changes(coalesce(p_after -> 'rows', '{}')
+      || case when v_marks <> '{}' then jsonb_build_object('leads', coalesce(p_after #> '{rows,leads}', '{}') || v_marks) else '{}' end);
+    if v_rows.after <> '{}' then
+      v_before := v_before || jsonb_build_object('rows', v_rows.before);
+      v_after := v_after || jsonb_build_object('rows', v_rows.after);
+    end if;
   end if;
   if v_before = v_after then return null; end if;
   perform public.patchbay_check_outcome(p_sid, v_before, v_after);
   if coalesce((p_options ->> 'preview')::boolean, false) then
+    delete from public.calls c  -- the lock made it, because of `create`
+    where c.call_sid = p_sid and c.lead_id is null and c.event_count = 0 and c.transcript_count = 0
+      and not exists (select from public.link_events e where e.call_sid = c.call_sid);
     return jsonb_build_object('id', null, 'at', null, 'actor', p_options ->> 'actor', 'source', coalesce(p_options ->> 'mode', 'person'),
       'action', p_action, 'call_sid', p_sid, 'lead_id', p_lead, 'before', v_before, 'after', v_after, 'reason', p_options ->> 'reason',
       'evidence', p_options -> 'evidence', 'batch_id', p_options ->> 'batch_id', 'request_id', p_options ->> 'request_id', 'undoes', p_undoes);
   end if;
   perform public.patchbay_set_slots(v_slots);
-  if v_marks <> '{}' then perform public.patchbay_set_leads(v_marks); end if;
+  if v_after ? 'rows' then perform public.patchbay_set_rows(v_after -> 'rows'); end if;
   update public.calls set lead_id = (v_after ->> 'call_lead')::bigint, set_aside = (v_after ->> 'set_aside')::boolean,
     by_hand = (v_after ->> 'by_hand')::boolean where call_sid = p_sid;
   insert into public.judge_queue (call_sid) values (p_sid);
+  v_broken := public.patchbay_broken_facts(p_sid, v_after);
+  if v_broken <> '{}' then
+    raise exception using errcode = 'PB004', message = 'The database did not keep what was written: a trigger of it changes leads.',
+      detail = v_broken, hint = 'Nothing was written. See the triggers on public.leads.';
+  end if;
   v_broken := public.patchbay_broken_facts(p_sid, coalesce(p_options -> 'promise', '{}'));
   if v_broken <> '{}' then
     raise exception using errcode = 'PB003', message = 'The outcome would not be what was shown; nothing was written.',
@@ -360,6 +396,7 @@ declare
   v_repeat public.link_events := public.patchbay_repeated(v_options);
   v_event public.link_events;
   v_leads bigint[];
+  v_before jsonb;
   v_broken jsonb;
   v_obstacle text;
 begin
@@ -376,7 +413,11 @@ begin
   if v_obstacle is not null then
     raise exception using errcode = 'PB004', message = v_obstacle, hint = 'Make the change that you want by hand.';
   end if;
-  v_broken := public.patchbay_broken_facts(v_event.call_sid, v_event.after);
+  v_before := public.patchbay_event_side(v_event, 'before');
+  if v_event.before ? 'rows' and not exists (select from public.link_event_values where event_id = v_event.id and side = 'before') then
+    raise exception using errcode = 'PB004', message = 'The values that it would put back were erased.';
+  end if;
+  v_broken := public.patchbay_broken_facts(v_event.call_sid, public.patchbay_event_side(v_event, 'after'));
   if v_broken <> '{}' then
     raise exception using errcode = 'PB003', message = 'It moved on since and cannot be undone.', detail = v_broken,
       hint = 'See the call''s history for what came after.';
@@ -386,7 +427,7 @@ begin
     raise exception using errcode = 'PB004', message = format('The call that it would make current again belongs elsewhere now: %s.', v_obstacle),
       hint = 'Make the change that you want by hand.';
   end if;
-  return public.patchbay_apply('undo', v_event.call_sid, v_event.lead_id, v_event.before || case
+  return public.patchbay_apply('undo', v_event.call_sid, v_event.lead_id, v_before || case
     when v_event.before -> 'call_lead' = 'null' and v_event.after -> 'call_lead' <> 'null' then '{"by_hand": true}'::jsonb else '{}' end,
     (v_options - 'mark_contacted') || jsonb_build_object('mode', coalesce(v_options ->> 'mode', 'person')), v_event.id);
 end $$;

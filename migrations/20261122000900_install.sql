@@ -16,7 +16,7 @@ begin
   select l.id, public.patchbay_sid(l.call_sid), coalesce(l.last_contacted_at::timestamptz, l.created_at::timestamptz, clock_timestamp())
   from public.leads l
   where l.id = any (p_ids) and public.patchbay_sid(l.call_sid) is not null
-    and not exists (select from public.link_events e where e.lead_ids @> array[l.id::bigint]);
+    and not public.patchbay_slot_is_known(l.id);
   insert into public.calls (call_sid, started_at) select sid, min(seen) from pg_temp.patchbay_slots group by sid order by sid
   on conflict do nothing;
   perform 1 from public.calls where call_sid in (select sid from pg_temp.patchbay_slots) order by call_sid for update;
@@ -35,7 +35,7 @@ begin
   from linked order by lead_id;
   for v_claim in
     select s.* from pg_temp.patchbay_slots s
-    where not exists (select from public.link_events e where e.lead_ids @> array[s.lead_id]) order by s.lead_id
+    where not public.patchbay_slot_is_known(s.lead_id) order by s.lead_id
   loop
     perform public.patchbay_slot_changed(v_claim.lead_id, null, v_claim.sid, 'baseline');
   end loop;
@@ -268,7 +268,7 @@ begin
     union all
     select 'table ' || c.oid::regclass from pg_catalog.pg_class c
     where c.relnamespace = 'public'::regnamespace and c.relname in (
-      'calls', 'link_events', 'link_errors', 'judge_queue', 'judge_marks', 'lead_numbers', 'lead_mentions', 'own_numbers',
+      'calls', 'link_events', 'link_event_values', 'link_errors', 'judge_queue', 'judge_marks', 'lead_numbers', 'lead_mentions', 'own_numbers',
       'patchbay_state', 'call_links', 'link_replay_slots', 'link_replay_calls', 'link_drift', 'duplicate_slots')
   loop
     execute format('revoke all on %s from public', v_object.name);
