@@ -175,7 +175,7 @@ class Desk:
         """All that a command could write, for comparing before and after (what was queued to be judged aside)."""
         return [
             self.sql(f"select to_jsonb(x) - 'judged_at' from {table} x order by 1").fetchall()
-            for table in ("leads", "calls", "link_events", "link_errors")
+            for table in ("leads", "calls", "link_events", "link_event_values", "link_errors")
         ]
 
     def assert_sound(self) -> None:
