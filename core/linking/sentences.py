@@ -30,18 +30,26 @@ def cause_now(call: Call, now: datetime, grace_seconds: int) -> str | None:
 
 def as_of(call: Call, now: datetime, grace_seconds: int) -> Call:
     """The call with the cause that holds now."""
-    return replace(call, cause=cause_now(call, now, grace_seconds))
+    cause = cause_now(call, now, grace_seconds)
+    return call if cause == call.cause else replace(call, cause=cause)
 
 
 def about(gateway: Gateway, calls: Sequence[Call], settings: Settings) -> Told:
-    """The sentences of some calls, by the cause that each of them carries; one read for all leads that they name."""
-    named = {lead_id for call in calls for lead_id in call.cause_leads}
-    named |= {call.best_lead_id for call in calls if call.best_lead_id is not None}
-    leads = matching.leads_by_ids(gateway, named)
+    """The sentences of some calls, by the cause that each of them carries; at most one read for the leads they name."""
+    leads = {lead.id: lead for call in calls if (lead := _best_lead(call)) is not None}
+    named = {lead_id for call in calls for lead_id in (*call.cause_leads, call.best_lead_id) if lead_id is not None}
+    leads.update(matching.leads_by_ids(gateway, named - leads.keys()))
     region, grace = settings.default_region, settings.link_grace_seconds
     details = {call.call_sid: causes.sentence(call.cause, call, leads, region, grace) for call in calls if call.cause}
     reasons = {call.call_sid: reason for call in calls if (reason := _reason(call, leads))}
     return Told(details, reasons)
+
+
+def _best_lead(call: Call) -> Lead | None:
+    """The best candidate as the call's row brings it: all that sentences speak of. None where it may be gone."""
+    if call.best_lead_id is None or (call.best_lead_name is None and call.best_lead_phone is None):
+        return None
+    return Lead(id=call.best_lead_id, name=call.best_lead_name, phone=call.best_lead_phone)
 
 
 def _reason(call: Call, leads: Mapping[int, Lead]) -> str | None:
