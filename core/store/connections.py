@@ -50,6 +50,8 @@ def readable(url: str) -> tuple[str, bool]:
         url = f"{base}?{urlencode(kept, quote_via=quote)}" if kept else base
     try:
         found = conninfo_to_dict(url)
+        if not all(port.isdigit() for port in str(found.get("port") or "5432").split(",")):
+            raise psycopg.ProgrammingError("the port is no number")
     except psycopg.ProgrammingError:
         raise BadInput(
             "DATABASE_URL cannot be read: expected postgresql://user:password@host:5432/database, "

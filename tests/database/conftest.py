@@ -87,7 +87,7 @@ class Cluster:
         if os.geteuid() == 0:
             os.chown(folder, user.pw_uid, user.pw_gid)
         self._initialise()
-        self._start()
+        self.start(_free_port())
 
     @property
     def pid(self) -> int:
@@ -132,11 +132,12 @@ class Cluster:
             check=True, stdout=subprocess.DEVNULL, env={"PATH": os.defpath}, cwd="/", **self._as,
         )  # fmt: skip
 
-    def _start(self) -> None:
-        settings = SETTINGS | {"unix_socket_directories": str(self.folder), "port": str(_free_port())}
+    def start(self, port: int) -> None:
+        """Start the server; also again after a test has killed it."""
+        settings = SETTINGS | {"unix_socket_directories": str(self.folder), "port": str(port)}
         flags = " ".join(f"-c {key}={value}" for key, value in settings.items())
         start = f'"{self._binaries}/postgres" -D "{self.folder}/data" {flags} >"{self.folder}/log" 2>&1 </dev/null &'
-        stop = f'kill -QUIT "$server"; wait "$server"; sleep 0.1; rm -rf "{self.folder}"/*'
+        stop = f'kill -QUIT "$server" 2>/dev/null; wait "$server"; sleep 0.1; rm -rf "{self.folder}"/*'
         script = f"{start} server=$!; while read -r _; do :; done; {stop}"
         self._watch = subprocess.Popen(
             ["/bin/sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True,
