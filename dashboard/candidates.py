@@ -29,7 +29,7 @@ def _one(call_sid: str, candidate: Candidate, *, key: str, linked: int | None, f
     st.html(heading(candidate) + reasons(candidate))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if candidate.lead_id == linked:
-            st.html('<span class="pb-chip pb-ok">✓ linked now</span>')
+            st.html('<span class="pb-chip pb-ok">✓ linked now</span>', width="content")
         else:
             action = "link" if linked is None else "relink"
             strong = first and linked is None and candidate.confidence in ("certain", "high")
@@ -41,17 +41,17 @@ def _one(call_sid: str, candidate: Candidate, *, key: str, linked: int | None, f
                 on_click=state.open_dialog,
                 args=(action, call_sid, candidate.lead_id),
             )
-        _ways_to(candidate)
+            _its_calls(candidate)
+        if candidate.phone and candidate.phone.strip():
+            links.show("Unlinked calls of this number", links.worklist(number=candidate.phone))
 
 
-def _ways_to(candidate: Candidate) -> None:
-    """Where the lead can be read: its newest call, and the unlinked calls of its number."""
+def _its_calls(candidate: Candidate) -> None:
+    """Where another lead can be read: in its current call, or its newest one."""
     mine = reads.calls_of_lead(candidate.lead_id)
     if mine.total:
         current = next((call for call in mine.newest if call.state == "current"), mine.newest[0])
         links.show(f"Its {formatting.count(mine.total, 'call')}", links.call(current.call_sid))
-    if candidate.phone and candidate.phone.strip():
-        links.show("Unlinked calls of this number", links.worklist(number=candidate.phone))
 
 
 def heading(candidate: Candidate) -> str:

@@ -78,7 +78,7 @@ def _turn(turn: Row, zone: ZoneInfo) -> str:
     ours = str(turn.get("role") or "").lower() in ("assistant", "agent", "ai", "bot")
     moment = parse_time(turn.get("timestamp") or turn.get("created_at"))
     when = f" · {moment.astimezone(zone):%H:%M:%S}" if moment else ""
-    who = f"{'Assistant' if ours else 'Caller'}{when}"
+    who = f"{'Assistant' if ours else 'Other party'}{when}"
     said = escape(str(turn.get("content") or "").strip())
     return (
         f'<li class="{"pb-us" if ours else "pb-them"}"><span class="pb-who">{escape(who)}</span>'

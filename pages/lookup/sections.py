@@ -102,6 +102,9 @@ def _calls_of(lead: Lead, this: str) -> None:
             for call in others:
                 mark = " (current)" if call.state == "current" else ""
                 links.show_call(call.call_sid, f"{formatting.short_sid(call.call_sid)}{mark}")
+            left = mine.total - 1 - len(others)
+            if left > 0:
+                st.html(f'<span class="pb-line pb-muted">and {left:,} older</span>', width="content")
 
 
 def repairs(told: Story) -> None:
