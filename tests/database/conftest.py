@@ -83,6 +83,7 @@ class Cluster:
         self._as = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         self._numbers = itertools.count(1)
         self._template: str | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
         folder.mkdir(mode=0o700)
         if os.geteuid() == 0:
             os.chown(folder, user.pw_uid, user.pw_gid)
@@ -133,7 +134,12 @@ class Cluster:
         )  # fmt: skip
 
     def start(self, port: int) -> None:
-        """Start the server; also again after a test has killed it."""
+        """Start the server; also again after a test has killed it (a killed one lingers as its watcher's zombie)."""
+        if self._watch:
+            self._watch.kill()
+            self._watch.wait()
+            for path in (self.folder / "data" / "postmaster.pid", *self.folder.glob(".s.PGSQL.*")):
+                path.unlink(missing_ok=True)
         settings = SETTINGS | {"unix_socket_directories": str(self.folder), "port": str(port)}
         flags = " ".join(f"-c {key}={value}" for key, value in settings.items())
         start = f'"{self._binaries}/postgres" -D "{self.folder}/data" {flags} >"{self.folder}/log" 2>&1 </dev/null &'
@@ -154,7 +160,7 @@ class Cluster:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        assert self._watch.stdin
+        assert self._watch and self._watch.stdin
         self._watch.stdin.close()
         self._watch.wait(30)
 
