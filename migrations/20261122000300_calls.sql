@@ -26,6 +26,7 @@ create table if not exists public.calls (
   best_confidence  text,
   best_evidence    text,
   candidate_count  int not null default 0,
+  suspect          text,                            -- a linked call whose lead does not fit the evidence: other_lead, other_number
   judged_at        timestamptz,
   constraint calls_linked_is_not_set_aside check (lead_id is null or not set_aside),
   constraint calls_linked_is_not_by_hand check (lead_id is null or not by_hand),

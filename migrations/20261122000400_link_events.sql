@@ -8,7 +8,7 @@ create table if not exists public.link_events (
   actor      text not null,
   source     text not null,
   action     text not null,
-  call_sid   varchar(50) not null,
+  call_sid   varchar(50),     -- null where only a lead's row was repaired
   lead_id    bigint,
   before     jsonb not null,  -- {"call_lead", "set_aside", "by_hand", "leads": {id: slot}, "rows"?: {table: {id: {column: value}}}}
   after      jsonb not null,  -- the same keys; leads and rows hold only what changed
@@ -270,4 +270,4 @@ from public.link_events e cross join lateral jsonb_each_text(e.after -> 'leads')
 create or replace view public.link_replay_calls with (security_invoker) as
 select distinct on (e.call_sid) e.call_sid, (e.after ->> 'call_lead')::bigint as lead_id,
   (e.after ->> 'set_aside')::boolean as set_aside, (e.after ->> 'by_hand')::boolean as by_hand
-from public.link_events e order by e.call_sid, e.id desc;
+from public.link_events e where e.call_sid is not null order by e.call_sid, e.id desc;

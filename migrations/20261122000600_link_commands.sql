@@ -246,6 +246,26 @@ begin
   return public.patchbay_event_json(v_event);
 end $$;
 
+-- Change rows that belong to no call, and record it.
+create or replace function public.patchbay_apply_rows(p_action text, p_lead bigint, p_rows jsonb, p_options jsonb, p_undoes bigint default null)
+returns jsonb language plpgsql security definer set search_path = '' as $$
+declare
+  v_rows record := public.patchbay_row_changes(p_rows);
+  v_none jsonb := '{"call_lead": null, "set_aside": false, "by_hand": false, "leads": {}}';
+  v_event public.link_events;
+begin
+  if v_rows.after = '{}' then return null; end if;
+  if coalesce((p_options ->> 'preview')::boolean, false) then
+    return jsonb_build_object('id', null, 'actor', p_options ->> 'actor', 'source', coalesce(p_options ->> 'mode', 'person'), 'action', p_action,
+      'call_sid', null, 'lead_id', p_lead, 'before', v_none || jsonb_build_object('rows', v_rows.before),
+      'after', v_none || jsonb_build_object('rows', v_rows.after));
+  end if;
+  perform public.patchbay_set_rows(v_rows.after);
+  v_event := public.patchbay_record(p_action, coalesce(p_options ->> 'mode', 'person'), null, p_lead,
+    v_none || jsonb_build_object('rows', v_rows.before), v_none || jsonb_build_object('rows', v_rows.after), p_options, p_undoes);
+  return public.patchbay_event_json(v_event);
+end $$;
+
 -- Which call a lead's slot holds after it was given p_sid: a person's link moves it to a newer call, automation only fills an
 -- empty slot, with the newest of the lead's calls (the just-linked included), and never touches a filled one.
 create or replace function public.patchbay_slot_after(p_sid text, p_lead bigint, p_options jsonb) returns text
@@ -407,8 +427,12 @@ begin
   end if;
   v_leads := public.patchbay_keys(v_event.after -> 'leads') || public.patchbay_keys(v_event.after #> '{rows,leads}')
     || array_remove(array[(v_event.before ->> 'call_lead')::bigint], null);
-  perform public.patchbay_lock(v_event.call_sid, v_options - 'create', v_leads, array(
-    select value from jsonb_each_text(v_event.before -> 'leads') where value is not null));
+  if v_event.call_sid is null then
+    perform 1 from public.leads where id = any (v_leads) order by id for update;
+  else
+    perform public.patchbay_lock(v_event.call_sid, v_options - 'create', v_leads, array(
+      select value from jsonb_each_text(v_event.before -> 'leads') where value is not null));
+  end if;
   v_obstacle := public.patchbay_undo_obstacle(v_event, v_leads);
   if v_obstacle is not null then
     raise exception using errcode = 'PB004', message = v_obstacle, hint = 'Make the change that you want by hand.';
@@ -417,10 +441,14 @@ begin
   if v_event.before ? 'rows' and not exists (select from public.link_event_values where event_id = v_event.id and side = 'before') then
     raise exception using errcode = 'PB004', message = 'The values that it would put back were erased.';
   end if;
-  v_broken := public.patchbay_broken_facts(v_event.call_sid, public.patchbay_event_side(v_event, 'after'));
+  v_broken := case when v_event.call_sid is null then public.patchbay_broken_rows(public.patchbay_event_rows(v_event, 'after'))
+    else public.patchbay_broken_facts(v_event.call_sid, public.patchbay_event_side(v_event, 'after')) end;
   if v_broken <> '{}' then
     raise exception using errcode = 'PB003', message = 'It moved on since and cannot be undone.', detail = v_broken,
       hint = 'See the call''s history for what came after.';
+  end if;
+  if v_event.call_sid is null then
+    return public.patchbay_apply_rows('undo', v_event.lead_id, v_before -> 'rows', v_options, v_event.id);
   end if;
   v_obstacle := public.patchbay_moved_on(v_event);
   if v_obstacle is not null then

@@ -107,12 +107,13 @@ select 'invariant', l.id::text, null, to_jsonb(c) from public.leads l left join 
   where public.patchbay_sid(l.call_sid) is not null and c.lead_id is distinct from l.id
     and not exists (select from public.leads h where h.id = c.lead_id and h.call_sid = l.call_sid);
 
--- Replay what a trigger could not follow, oldest first. A slot that still holds what the writer set is followed as usual; one
--- that moved on since leaves its call as history, if nobody has decided about that call meanwhile.
+-- Replay what a trigger could not follow, oldest first. A slot that still holds what the writer set is followed as usual; then
+-- the calls that passed through it meanwhile are looked at.
 create or replace function public.patchbay_replay_errors(p_limit int default 1000) returns int
 language plpgsql security definer set search_path = '' as $$
 declare
   v_error public.link_errors;
+  v_began timestamptz := clock_timestamp();
   v_count int := 0;
   v_known text;
   v_slot text;
@@ -127,13 +128,12 @@ begin
       if v_error.gone then
         perform public.patchbay_lead_gone(v_error.lead_id, v_error.old_slot)
         where not exists (select from public.leads where id = v_error.lead_id);
-      elsif v_slot is not distinct from v_error.new_slot then
-        if v_known is distinct from v_slot then
+      else
+        if v_slot is not distinct from v_error.new_slot and v_known is distinct from v_slot then
           perform public.patchbay_lock_calls(array_remove(array[v_known], null));
           perform public.patchbay_slot_changed(v_error.lead_id, v_known, v_slot);
         end if;
-      else
-        perform public.patchbay_replay_passed(v_error.lead_id, v_error.old_slot, v_error.new_slot);
+        perform public.patchbay_replay_passed(v_error.lead_id, v_error.old_slot, v_error.new_slot, v_error.at, v_began);
       end if;
     elsif v_error.relation = 'leads' then
       perform public.patchbay_note_leads(array(select id from public.leads
@@ -147,24 +147,27 @@ begin
   return v_count;
 end $$;
 
--- A slot change that was missed and that the slot has moved on from: the call it set is the lead's history now, the call it
--- emptied is unlinked by hand, unless that call is linked elsewhere or a person decided about it.
-create or replace function public.patchbay_replay_passed(p_lead bigint, p_old text, p_new text) returns void
+-- What a missed slot change left behind where the slot alone does not tell: the call it set is the lead's history, the call it
+-- emptied is unlinked by hand, unless the ledger says (from after the change was missed, before this replay) what became of it.
+create or replace function public.patchbay_replay_passed(p_lead bigint, p_old text, p_new text, p_missed_at timestamptz,
+  p_began timestamptz) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   v_call public.calls;
 begin
   select * into v_call from public.calls where call_sid = coalesce(p_new, p_old);
-  if p_new is not null and v_call.lead_id is null and not v_call.by_hand and not v_call.set_aside
-     and exists (select from public.leads where id = p_lead) then
-    update public.calls set lead_id = p_lead where call_sid = p_new;
+  if exists (select from public.link_events e where e.call_sid = v_call.call_sid and e.at > p_missed_at and e.at < p_began) then return; end if;
+  if p_new is not null and v_call.lead_id is distinct from p_lead and exists (select from public.leads where id = p_lead)
+     and not exists (select from public.leads where id = v_call.lead_id and call_sid = p_new) then
+    update public.calls set lead_id = p_lead, set_aside = false, by_hand = false where call_sid = p_new;
   elsif p_new is null and v_call.lead_id = p_lead
      and not exists (select from public.leads where call_sid = p_old) then
     update public.calls set lead_id = null, by_hand = true where call_sid = p_old;
   else return;
   end if;
   insert into public.judge_queue (call_sid) values (v_call.call_sid);
-  perform public.patchbay_record(case when p_new is null then 'unlink' else 'link' end, 'outside', v_call.call_sid, p_lead,
+  perform public.patchbay_record(
+    case when p_new is null then 'unlink' when v_call.lead_id is null then 'link' else 'move' end, 'outside', v_call.call_sid, p_lead,
     jsonb_build_object('call_lead', v_call.lead_id, 'set_aside', v_call.set_aside, 'by_hand', v_call.by_hand, 'leads', '{}'::jsonb),
     public.patchbay_facts(v_call.call_sid, '{}'));
 end $$;
@@ -253,32 +256,36 @@ begin
   end loop;
 end $$;
 
--- Who may do what: until roles exist nobody but the owner and a service's key. (Hosted defaults grant anon a lot.)
-do $$
+-- Who may do what: until roles exist nobody but the owner and a service's key. (Hosted defaults grant anon a lot.) For our
+-- tables, views and functions of these names, and every function whose name begins with patchbay_.
+create or replace function public.patchbay_lock_down(p_names text[]) returns void
+language plpgsql set search_path = '' as $$
 declare
   v_object record;
   v_role text;
 begin
   for v_object in
-    select 'function ' || p.oid::regprocedure as name from pg_catalog.pg_proc p
-    where p.pronamespace = 'public'::regnamespace and (p.proname like 'patchbay\_%' or p.proname in (
-      'link_call', 'unlink_call', 'relink_call', 'set_aside_call', 'restore_call', 'undo_link_event', 'judge_batch', 'judge_facts', 'leads_with_keys',
-      'leads_by_ids', 'write_judgements', 'requeue_all_calls', 'own_number_sample', 'note_own_numbers', 'call_links_matching',
-      'find_calls', 'call_story', 'link_activity', 'calls_per_day', 'add_call_sid_constraint', 'has_call_sid_constraint'))
+    select 'function ' || p.oid::regprocedure as name, 'execute' as service from pg_catalog.pg_proc p
+    where p.pronamespace = 'public'::regnamespace and (p.proname = any (p_names) or p.proname like 'patchbay\_%')
     union all
-    select 'table ' || c.oid::regclass from pg_catalog.pg_class c
-    where c.relnamespace = 'public'::regnamespace and c.relname in (
-      'calls', 'link_events', 'link_event_values', 'link_errors', 'judge_queue', 'judge_marks', 'lead_numbers', 'lead_mentions', 'own_numbers',
-      'patchbay_state', 'call_links', 'link_replay_slots', 'link_replay_calls', 'link_drift', 'duplicate_slots')
+    select 'table ' || c.oid::regclass, 'select' from pg_catalog.pg_class c
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v') and c.relname = any (p_names)
   loop
     execute format('revoke all on %s from public', v_object.name);
     for v_role in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
       execute format('revoke all on %s from %I', v_object.name, v_role);
     end loop;
     for v_role in select rolname from pg_catalog.pg_roles where rolname = 'service_role' loop
-      execute format('grant %s on %s to %I', case when v_object.name like 'function%' then 'execute' else 'select' end, v_object.name, v_role);
+      execute format('grant %s on %s to %I', v_object.service, v_object.name, v_role);
     end loop;
   end loop;
 end $$;
+
+select public.patchbay_lock_down(array[
+  'calls', 'link_events', 'link_event_values', 'link_errors', 'judge_queue', 'judge_marks', 'lead_numbers', 'lead_mentions', 'own_numbers',
+  'patchbay_state', 'call_links', 'link_replay_slots', 'link_replay_calls', 'link_drift', 'duplicate_slots',
+  'link_call', 'unlink_call', 'relink_call', 'set_aside_call', 'restore_call', 'undo_link_event', 'judge_batch', 'judge_facts',
+  'leads_with_keys', 'leads_by_ids', 'write_judgements', 'requeue_all_calls', 'own_number_sample', 'note_own_numbers',
+  'call_links_matching', 'find_calls', 'call_story', 'link_activity', 'calls_per_day', 'add_call_sid_constraint', 'has_call_sid_constraint']);
 
 notify pgrst, 'reload schema';

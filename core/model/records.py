@@ -101,7 +101,7 @@ class LinkEvent:
     actor: str
     source: str
     action: str
-    call_sid: str
+    call_sid: str | None
     lead_id: int | None
     before: Mapping[str, Any]
     after: Mapping[str, Any]
