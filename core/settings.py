@@ -1,4 +1,4 @@
-"""Configuration: the environment and ``.env`` become one frozen :class:`Settings`. The only reader of ``os.environ``."""
+"""Configuration: environment and ``.env`` become one frozen :class:`Settings`. The only reader of ``os.environ``."""
 
 import getpass
 import os
@@ -65,6 +65,11 @@ class Settings:
         if self.supabase_url and self.supabase_key:
             return "supabase"
         return "database_url" if self.database_url else "embedded"
+
+
+def wants_tracebacks() -> bool:
+    """PATCHBAY_DEBUG asks for the stack of an unexpected error. Read by itself: settings may be what is wrong."""
+    return bool(os.environ.get("PATCHBAY_DEBUG"))
 
 
 def _merged(env: Mapping[str, str] | None, dotenv: Path | None) -> dict[str, str]:

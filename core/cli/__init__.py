@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.errors import MigrationNeeded, PatchbayError
+from core.settings import Settings, wants_tracebacks
 
 INTERRUPTED = 130
 LONG = frozenset({"demo", "doctor", "rebuild"})
@@ -52,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _answer(words: Any) -> Any:
     from core.cli import upkeep
-    from core.settings import Settings
 
     settings = Settings.load()
     if words.command in upkeep.HANDLERS:
@@ -87,7 +87,7 @@ def _report(error: PatchbayError, as_json: bool) -> int:
 
 
 def _unexpected(error: Exception) -> PatchbayError:
-    if os.environ.get("PATCHBAY_DEBUG"):
+    if wants_tracebacks():
         traceback.print_exception(error)
     said = " ".join(str(error).split())[:300]
     return PatchbayError(

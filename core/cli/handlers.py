@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from typing import Any, TypeAlias
 
-from core import demo
 from core.app import App
 from core.cli import text
 from core.cli.answers import Answer
@@ -22,6 +22,8 @@ from core.settings import Settings
 Answering: TypeAlias = Callable[[App], Answer]
 Handler: TypeAlias = Callable[[Settings, argparse.Namespace], Answering]
 
+LONGEST_PASTE = 10_000_000
+"""Characters of a log that are read from stdin."""
 UNCHANGED: Mapping[Action, str] = {
     "link": "Nothing changed: the call is linked to this lead already (--current makes it the current one).",
     "unlink": "Nothing changed: the call is not linked.",
@@ -33,6 +35,8 @@ UNCHANGED: Mapping[Action, str] = {
 
 
 def _demo(_settings: Settings, words: argparse.Namespace) -> Answering:
+    from core import demo  # a world of words that no other command needs
+
     calls = demo.DEFAULT_CALLS if words.calls is None else fields.whole("--calls", words.calls, 1, 100_000)
     seed = demo.DEFAULT_SEED if words.seed is None else fields.whole("--seed", words.seed, 0, 2**31 - 1)
     if words.if_empty and words.force:
@@ -83,7 +87,7 @@ def _unlinked(settings: Settings, words: argparse.Namespace) -> Answering:
 
 
 def _lookup(_settings: Settings, words: argparse.Namespace) -> Answering:
-    pasted = sys.stdin.read() if words.text == ["-"] else " ".join(words.text)
+    pasted = _from_stdin() if words.text == ["-"] else " ".join(words.text)
     lookup.understood(pasted)
 
     def answer(app: App) -> Answer:
@@ -93,6 +97,12 @@ def _lookup(_settings: Settings, words: argparse.Namespace) -> Answering:
         return Answer(found.to_json(), told)
 
     return answer
+
+
+def _from_stdin() -> str:
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # a log file may hold anything
+    return sys.stdin.read(LONGEST_PASTE)
 
 
 def _candidates(_settings: Settings, words: argparse.Namespace) -> Answering:
@@ -194,14 +204,14 @@ def _seen_lead(word: str | None) -> dict[str, int | None]:
     """``--expect-lead`` as a fact: the call's lead. Empty when nothing was said."""
     if word is None:
         return {}
-    return {"call_lead": None if word == "none" else fields.identifier("--expect-lead", word)}
+    return {"call_lead": None if word.lower() == "none" else fields.identifier("--expect-lead", word)}
 
 
 def _seen_call(word: str | None) -> dict[str, str | None]:
     """``--expect-call`` as a fact: what the lead's slot holds. Empty when nothing was said."""
     if word is None:
         return {}
-    return {"slot": None if word == "none" else fields.call_sid(word, "--expect-call")}
+    return {"slot": None if word.lower() == "none" else fields.call_sid(word, "--expect-call")}
 
 
 def _expected(app: App, command: Command, lead: dict[str, int | None], call: dict[str, str | None]) -> dict[str, Any]:

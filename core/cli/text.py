@@ -2,13 +2,15 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.demo import DemoReport
 from core.linking import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage, activity
 from core.linking.stages import duration
 from core.model.records import Call, Candidate, LinkEvent
 from core.store.gateway import Row
+
+if TYPE_CHECKING:
+    from core.demo import DemoReport
 
 WIDEST_CELL = 72
 MARKS = {"ok": "ok", "missing": "MISSING", "failed": "FAILED", "unknown": "unknown", "not_applicable": "-"}
@@ -152,7 +154,7 @@ def rebuilt(done: Rebuilt) -> str:
     return "\n".join(lines)
 
 
-def demo(report: DemoReport) -> str:
+def demo(report: "DemoReport") -> str:
     """What demo data was written."""
     rows = f"{report.events} event rows, {report.transcripts} transcript lines, {report.recordings} recordings"
     lines = [f"{report.calls} calls of {report.leads} leads in {report.seconds:.1f} s: {rows}."]

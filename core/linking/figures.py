@@ -18,7 +18,7 @@ NO_CALLS = {"current": 0, "history": 0, "unlinked": 0, "set_aside": 0}
 def overview(gateway: Gateway, grace_seconds: int) -> dict[str, Any]:
     """The contract's ``overview``. Figures that have no rule yet are None."""
     known: dict[str, Any] = gateway.call("patchbay_overview", p_grace_seconds=grace_seconds)
-    return {**known, **dict.fromkeys(WITHOUT_A_RULE)}
+    return {**dict.fromkeys(WITHOUT_A_RULE), **known}
 
 
 def per_day(gateway: Gateway, days: int, zone: str, now: datetime) -> list[Row]:

@@ -276,7 +276,8 @@ def test_lookup_of_several_calls_lists_them(run: Run, world: World) -> None:
 def test_lookup_reads_a_paste_from_stdin(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{'x' * 9_000} sid={world.newer} done"))
+    pasted = b"\xff\x00" + b"x" * 9_000 + f" sid={world.newer} done".encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(pasted)))
     assert run("lookup", "-", "--json").json["call_sid"] == world.newer
 
 

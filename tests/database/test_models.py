@@ -2,9 +2,11 @@
 
 import pytest
 
-from core.app import App
+from core.app import App, build
 from core.errors import BadInput, BelongsToAnotherLead, NotFound
 from core.linking import Options
+from core.settings import Settings
+from core.store.migrate import migrate
 from tests.database.outside import Connection, add_call, add_lead, say, sid, slot
 
 OLDER, NEWER = sid(1), sid(2)
@@ -100,6 +102,19 @@ def test_a_lead_that_is_gone_is_not_found(app: App, ada: int) -> None:
         app.leads.update_call_sid(ada, sid(9))
     with pytest.raises(BadInput):
         app.leads.find_by_id("1; drop table leads")  # type: ignore[arg-type]
+
+
+def test_the_guides_own_tables_are_enough(guide_tables: str) -> None:
+    migrate(guide_tables)
+    guide = build(Settings.load(env={"DATABASE_URL": guide_tables}))
+    ana = guide.leads.update(1, call_sid=OLDER, lead_status="contacted")
+    assert (ana.call_sid, ana.lead_status) == (OLDER, "contacted")
+    assert guide.leads.find_by_call_sid(OLDER) == ana
+    assert [row["content"] for row in guide.transcripts.find_by_call_sid(OLDER)] == ["Hello, this is Ana."]
+    story = guide.linking.story(OLDER)
+    assert (story.call.state, story.recordings, len(story.events)) == ("current", (), 1)
+    assert all(check.ok for check in guide.linking.doctor())
+    guide.close()
 
 
 def test_transcripts_come_in_speaking_order_from_both_shapes(app: App, ada: int, connection: Connection) -> None:
