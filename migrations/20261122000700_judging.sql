@@ -88,16 +88,22 @@ begin
   insert into public.judge_marks (call_sid) select call_sid from removed union select call_sid from added;
 end $$;
 
--- Queue what the marks stand for.
+-- Queue what the marks stand for. A call that another judge has in hand right now may have no counterpart_key yet; such calls
+-- are at the head of the queue, and are found by their raw numbers: otherwise that judge would write what it knew before.
 create or replace function public.patchbay_expand_marks(p_limit int) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
   with taken as (
     delete from public.judge_marks where id in (
       select id from public.judge_marks order by id limit p_limit for update skip locked) returning key, call_sid)
+  , keys as (select distinct key from taken where key is not null)
+  , in_hand as (select distinct q.call_sid from (select call_sid from public.judge_queue order by id limit greatest(p_limit, 1000)) as q)
   insert into public.judge_queue (call_sid)
-  select c.call_sid from public.calls c join (select distinct key from taken where key is not null) as k on c.counterpart_key = k.key
-  where c.lead_id is null
+  select c.call_sid from public.calls c join keys k on c.counterpart_key = k.key where c.lead_id is null
+  union
+  select c.call_sid from in_hand h join public.calls c on c.call_sid = h.call_sid
+  where exists (select from keys)
+    and public.patchbay_phone_keys(c.from_number) || public.patchbay_phone_keys(c.to_number) && array(select key from keys)
   union
   select c.call_sid from public.calls c join taken t on t.call_sid = c.call_sid;
 end $$;
@@ -162,8 +168,8 @@ language sql stable security definer set search_path = '' set timezone = 'UTC' a
     l.created_at::timestamptz, l.last_contacted_at::timestamptz
   from public.leads l where l.id = any (p_ids) order by l.id $$;
 
--- Write judgements and take their queue rows away. A call that somebody holds is skipped and stays queued. Returns how many
--- calls changed.
+-- Write judgements and take their queue rows away. A call that somebody holds is skipped and stays queued; a call whose queue
+-- rows are gone was judged by somebody else, perhaps from newer facts, and is left alone. Returns how many calls changed.
 create or replace function public.write_judgements(p_queue_ids bigint[], p_judgements jsonb) returns int
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -174,20 +180,22 @@ begin
     select c.call_sid from public.calls c
     where c.call_sid in (select j ->> 'call_sid' from jsonb_array_elements(p_judgements) as j)
     order by c.call_sid for no key update skip locked);
+  with ours as (
+    delete from public.judge_queue q where q.id = any (p_queue_ids)
+      and (q.call_sid = any (v_held) or not exists (select from public.calls c where c.call_sid = q.call_sid))
+    returning q.call_sid)
   update public.calls c set
     counterpart = j.counterpart, counterpart_key = j.counterpart_key, cause = j.cause, cause_leads = coalesce(j.cause_leads, '{}'),
     best_lead_id = j.best_lead_id, best_confidence = j.best_confidence, best_evidence = j.best_evidence,
     candidate_count = coalesce(j.candidate_count, 0), judged_at = clock_timestamp()
   from jsonb_to_recordset(p_judgements) as j (call_sid text, counterpart text, counterpart_key text, cause text, cause_leads bigint[],
     best_lead_id bigint, best_confidence text, best_evidence text, candidate_count int)
-  where c.call_sid = j.call_sid and c.call_sid = any (v_held)
+  where c.call_sid = j.call_sid and c.call_sid in (select o.call_sid from ours o)
     and (c.judged_at is null
       or (c.counterpart, c.counterpart_key, c.cause, c.cause_leads, c.best_lead_id, c.best_confidence, c.best_evidence, c.candidate_count)
          is distinct from (j.counterpart, j.counterpart_key, j.cause, coalesce(j.cause_leads, '{}'), j.best_lead_id, j.best_confidence,
            j.best_evidence, coalesce(j.candidate_count, 0)));
   get diagnostics v_changed = row_count;
-  delete from public.judge_queue q where q.id = any (p_queue_ids)
-    and (q.call_sid = any (v_held) or not exists (select from public.calls c where c.call_sid = q.call_sid));
   return v_changed;
 end $$;
 
@@ -197,6 +205,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   v_count int;
 begin
+  delete from public.judge_queue;  -- each of these is queued anew
   insert into public.judge_queue (call_sid) select call_sid from public.calls order by started_at desc;
   get diagnostics v_count = row_count;
   return v_count;
@@ -223,7 +232,7 @@ language sql stable security definer set search_path = '' as $$
   from as_ours o left join as_theirs t using (number) $$;
 
 -- Remember our own numbers [{"number", "source", "calls"}] and queue the calls that a new one concerns. Numbers of the
--- settings that are not named any more go; with p_replace those of the data too, unless a person confirmed them.
+-- settings that are not named any more go; with p_replace those of the data too, unless a person confirmed or denied them.
 create or replace function public.note_own_numbers(p_numbers jsonb, p_replace boolean default false) returns int
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -232,7 +241,7 @@ begin
   with given as (select * from jsonb_to_recordset(p_numbers) as g (number text, source text, calls int))
   , gone as (
     delete from public.own_numbers o where not exists (select from given g where g.number = o.number)
-      and (o.source = 'settings' or p_replace and o.confirmed is not true) returning o.number)
+      and (o.source = 'settings' or p_replace and o.confirmed is null) returning o.number)
   , new as (
     insert into public.own_numbers (number, source, calls) select number, source, coalesce(calls, 0) from given g
     where not exists (select from public.own_numbers o where o.number = g.number) on conflict do nothing returning number)

@@ -107,24 +107,29 @@ def confidence(kinds: Iterable[str], doubts: Iterable[str]) -> Confidence:
     return "medium" if weight <= tolerated else "low"
 
 
+_SENTENCES: Mapping[str, str] = {
+    "notes": "The notes of {who} name this call.",
+    "earlier_link": "The call was linked to {who} before.",
+    "number_exact": "{Who} has exactly this number.",
+    "number_equal": "{Who} has this number, written {written}.",
+    "national_number": "{Who} has this number in its national form, written {written}.",
+    "number_variant": "{Who} has {number} but for a mobile digit, written {written}.",
+    "other_country": "{Who} has this number with another country code, written {written}.",
+    "unlinked_from": "The call was linked to {who} until somebody took that away.",
+}
+
+
 def reason(kind: str, lead: Lead, counterpart: str | None) -> str:
     """The sentence of one kind of evidence for a lead, from the lead as it is now.
 
     :param counterpart: the counterpart's number in E.164, or None.
     """
+    template = _SENTENCES[kind]
     who = named(lead.id, lead)
-    number = phone.display(counterpart) if counterpart else "this number"
-    sentences = {
-        "notes": f"The notes of {who[0].lower()}{who[1:]} name this call.",
-        "earlier_link": f"The call was linked to {who[0].lower()}{who[1:]} before.",
-        "number_exact": f"{who} has exactly this number.",
-        "number_equal": f"{who} has this number, written {writing(lead)}.",
-        "national_number": f"{who} has this number in its national form, written {writing(lead)}.",
-        "number_variant": f"{who} has {number} but for a mobile digit, written {writing(lead)}.",
-        "other_country": f"{who} has this number with another country code, written {writing(lead)}.",
-        "unlinked_from": f"The call was linked to {who[0].lower()}{who[1:]} until somebody took that away.",
-    }
-    return sentences[kind]
+    words = {"Who": who, "who": who[0].lower() + who[1:], "written": writing(lead)}
+    if "{number}" in template:
+        words["number"] = phone.display(counterpart) if counterpart else "this number"
+    return template.format(**words)
 
 
 def _candidate(lead: Lead, known: _Known) -> Candidate:

@@ -187,6 +187,16 @@ def test_a_new_number_of_ours_is_noticed_and_its_calls_are_judged_again(
     assert noted == [(OURS, "data", 5), (second, "data", 6)]
 
 
+def test_a_number_that_a_person_denied_is_not_ours(connection: Connection, gateway: PostgresGateway) -> None:
+    settle(connection)
+    judge.run(gateway, SETTINGS)
+    connection.execute("update own_numbers set confirmed = false")
+    assert own_numbers.refresh(gateway, SETTINGS) == frozenset()
+    connection.execute("delete from call_events")
+    assert own_numbers.refresh(gateway, SETTINGS) == frozenset()
+    assert connection.execute("select number, confirmed from own_numbers").fetchall() == [(OURS, False)]
+
+
 def test_numbers_of_the_settings_are_ours_whatever_the_data_says(
     connection: Connection, gateway: PostgresGateway
 ) -> None:
