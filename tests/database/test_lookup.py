@@ -1,10 +1,14 @@
 """Whatever is pasted, the call that is meant is found, and its whole story told."""
 
+import contextlib
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core.app import App
 from core.errors import BadInput, NotFound
-from core.linking import Matches, Options, Story
+from core.linking import Matches, Options, Story, WorklistFilter
 from tests.database.outside import OURS, Connection, add_call, add_lead, say, sid
 
 CALL = "CA3f0123456789abcdef01234567899c1e"
@@ -133,3 +137,25 @@ def test_a_story_by_sid_wants_it_exactly(app: App, calls: None) -> None:
         app.linking.story(CALL.upper())
     with pytest.raises(BadInput):
         app.linking.story("")
+
+
+PIECES = st.sampled_from(
+    [CALL, "CA", "…", "...", "%", "_", "\\", "'", '"', "+1415", "(415) 555-0123", "\0", "\ud800", "\n", "🙂", "٣"]
+)
+PASTES = st.lists(st.one_of(PIECES, st.text(max_size=8)), max_size=6).map("".join)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=PASTES)
+def test_no_paste_is_answered_with_anything_but_a_call_or_a_sentence(app: App, calls: None, text: str) -> None:
+    with contextlib.suppress(BadInput, NotFound):
+        assert isinstance(app.linking.lookup(text), Story | Matches)
+    with contextlib.suppress(BadInput, NotFound):
+        app.linking.story(text)
+    for field in ("text", "number", "status", "cause", "direction", "view"):
+        with contextlib.suppress(BadInput):
+            app.linking.worklist(WorklistFilter(**{field: text}))
+    with contextlib.suppress(BadInput):
+        app.linking.worklist(WorklistFilter(), after=text)
+    with contextlib.suppress(BadInput):
+        app.linking.activity(call=text, actor=text)

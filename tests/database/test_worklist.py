@@ -163,6 +163,16 @@ def test_a_cursor_that_nobody_gave_is_refused(app: App, cursor: str) -> None:
         app.linking.worklist(WorklistFilter(), after=cursor)
 
 
+def test_a_search_is_paged_like_the_rest(app: App, connection: Connection) -> None:
+    for number in range(5):
+        say(connection, add_call(connection, number), "user", "refund please" if number != 2 else "hello")
+    first = app.linking.worklist(WorklistFilter(text="refund"), limit=3)
+    second = app.linking.worklist(WorklistFilter(text="refund"), limit=3, after=first.next)
+    assert [call.call_sid for call in (*first.items, *second.items)] == [sid(4), sid(3), sid(1), sid(0)]
+    assert second.next is None
+    assert app.linking.count(WorklistFilter(text="refund")) == 4
+
+
 def test_a_cursor_outlives_its_call(app: App, connection: Connection) -> None:
     for number in range(3):
         add_call(connection, number, at=START + timedelta(minutes=number))
