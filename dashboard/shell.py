@@ -63,7 +63,8 @@ def _status_line() -> None:
         key="shell_status", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
         st.html(_status())
-        st.button("Refresh", key="shell.refresh", type="tertiary", icon=":material/refresh:", on_click=reads.clear)
+        if st.button("Refresh", key="shell.refresh", type="tertiary", icon=":material/refresh:", on_click=reads.clear):
+            st.rerun()  # the whole page, not only this line
 
 
 def _status() -> str:

@@ -66,7 +66,7 @@ def test_relink_and_read_both_leads(server: Server, open_page: OpenPage, world: 
 def test_look_up_a_pasted_log_line(server: Server, open_page: OpenPage) -> None:
     page = open_page(server, "/lookup")
     expect(page.get_by_text("Paste anything that names a call")).to_be_visible()
-    page.get_by_role("textbox").first.fill(f"10:02:11 ERROR link failed sid={FORMAT.lower()} attempt=3")
+    page.get_by_role("searchbox").fill(f"10:02:11 ERROR link failed sid={FORMAT.lower()} attempt=3")
     page.keyboard.press("Enter")
     idle(page)
     expect(page.get_by_text("Ben Hall here, <b>about</b> the garden.")).to_be_visible()
