@@ -130,8 +130,7 @@ begin
         where not exists (select from public.leads where id = v_error.lead_id);
       else
         if v_slot is not distinct from v_error.new_slot and v_known is distinct from v_slot then
-          perform public.patchbay_lock_calls(array_remove(array[v_known], null));
-          perform public.patchbay_slot_changed(v_error.lead_id, v_known, v_slot);
+          perform public.patchbay_slot_changed(v_error.lead_id, v_error.old_slot, v_slot);
         end if;
         perform public.patchbay_replay_passed(v_error.lead_id, v_error.old_slot, v_error.new_slot, v_error.at, v_began);
       end if;
