@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.linking import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage, activity
+from core.linking.doctor import MOST_DIFFERENCES
 from core.linking.stages import duration
 from core.model.records import Call, Candidate, LinkEvent
 from core.store.gateway import Row
@@ -145,8 +146,9 @@ def batch(outcome: BatchUndo) -> str:
 def rebuilt(done: Rebuilt) -> str:
     """What a rebuild put right."""
     if done.differed:
-        rows = [(row["kind"], row["key"], _fact(row["should_be"]), _fact(row["is_now"])) for row in done.differed]
+        rows = [(row["kind"], row["key"], *_difference(row["should_be"], row["is_now"])) for row in done.differed]
         lines = [table(("what", "of", "should be", "was"), rows), ""]
+        lines += ["There may be more: only so many are listed."] if len(done.differed) >= MOST_DIFFERENCES else []
     else:
         lines = ["Nothing differed."]
     counts = f"{done.roll_ups} summaries, {done.links} links, {done.slots} slots and {done.causes} causes put right"
@@ -206,6 +208,18 @@ def _speaker(row: Row) -> str:
 def _other_changes(written: LinkEvent) -> list[tuple[str, str]]:
     rows = (written.after.get("rows") or {}).get("leads") or {}
     return [(lead, f"{column} is {value} now") for lead, columns in rows.items() for column, value in columns.items()]
+
+
+def _difference(should_be: object, is_now: object) -> tuple[str, str]:
+    """Both sides of what drifted; of two records only the columns that they share and that differ."""
+    if not isinstance(should_be, Mapping) or not isinstance(is_now, Mapping):
+        return _fact(should_be), _fact(is_now)
+    differing = [name for name in should_be if name in is_now and should_be[name] != is_now[name]]
+    return _columns(should_be, differing), _columns(is_now, differing)
+
+
+def _columns(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    return ", ".join(f"{name} {_fact(row[name])}" for name in names) or "another start"
 
 
 def _fact(value: object) -> str:

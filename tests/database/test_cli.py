@@ -288,6 +288,10 @@ def test_rebuild_prints_what_differed(run: Run, world: World, connection: Connec
     done = run("rebuild", "--json").json
     assert [(row["kind"], row["key"]) for row in done["differed"]] == [("roll-up", world.older)]
     assert done["roll_ups"] == 1
+    connection.execute("update calls set duration = 5 where call_sid = %s", [world.older])
+    told = run("rebuild").out
+    assert "duration 61" in told
+    assert "duration 5" in told
     assert "Nothing differed." in run("rebuild").out
 
 
