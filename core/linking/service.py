@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from core.errors import PatchbayError
+from core.errors import Busy, PatchbayError, TimedOut
 from core.linking import activity, commands, doctor, fields, figures, judge, lookup, matching, sentences, worklist
 from core.linking.commands import Command, Options
 from core.linking.results import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage
@@ -48,7 +48,8 @@ class Linking:
 
         What became doubtful a moment ago is judged first, within bounds.
         """
-        self._judge_soon(JUDGED_BEFORE_COUNTING)
+        with contextlib.suppress(Busy, TimedOut):  # a database that is down is said at once, not after a second try
+            self.judge(JUDGED_BEFORE_COUNTING)
         return figures.overview(self._gateway, self._settings.link_grace_seconds)
 
     def per_day(self, days: int, zone: str) -> list[Row]:
@@ -152,7 +153,7 @@ class Linking:
         """
         event = commands.run(self._gateway, command, actor=self._settings.actor)
         if event is not None:
-            self._judge_soon(JUDGED_AFTER_A_COMMAND)
+            self._judge_soon()
         return event
 
     def link(self, call_sid: str, lead_id: int, options: Options = Options()) -> LinkEvent | None:  # noqa: B008 - frozen
@@ -183,7 +184,7 @@ class Linking:
         """Take a batch back, newest first; what moved on is skipped and listed with its reason."""
         outcome = commands.undo_batch(self._gateway, batch_id, options, actor=self._settings.actor)
         if outcome.undone:
-            self._judge_soon(JUDGED_AFTER_A_COMMAND)
+            self._judge_soon()
         return outcome
 
     # Upkeep --------------------------------------------------------------------------------------------------------
@@ -196,10 +197,10 @@ class Linking:
         """Recompute the roll-up, the links and the causes from the customer's rows and the ledger."""
         return doctor.rebuild(self._gateway, self.judge)
 
-    def _judge_soon(self, limit: int) -> None:
-        # What was asked for must not look failed because the causes are late: the background catches up.
+    def _judge_soon(self) -> None:
+        # The command is done and must not look failed because the causes are late: the background catches up.
         with contextlib.suppress(PatchbayError):
-            self.judge(limit)
+            self.judge(JUDGED_AFTER_A_COMMAND)
 
     def _query(self, wanted: WorklistFilter, now: datetime) -> Query:
         grace = self._settings.link_grace_seconds
