@@ -149,9 +149,9 @@ begin
 end $$;
 
 -- Bring rows to what {table: {id: {column: value} or null}} says: new ones first, then changes, then removals, so that
--- references hold. Our own writer: the ledger row is written by the command.
+-- references hold. Our own writer: the ledger row is written by the command. (search_path: as in patchbay_set_slots.)
 create or replace function public.patchbay_set_rows(p_rows jsonb) returns void
-language plpgsql security definer set search_path = '' set timezone = 'UTC' set patchbay.writer = 'ours' as $$
+language plpgsql security definer set search_path = pg_catalog, public, extensions, pg_temp set timezone = 'UTC' set patchbay.writer = 'ours' as $$
 declare
   v_row record;
   v_columns text;

@@ -93,8 +93,9 @@ end $$;
 
 -- Set slots {lead: sid}, freeing first every SID that changes hands (UNIQUE is checked row by row). The UNIQUE index is a lock
 -- too: an outside writer can hold a SID in it and wait for a call that we hold. So give way at once (PB006).
+-- search_path: the customer's own triggers on leads run inside, and may rely on the usual one.
 create or replace function public.patchbay_set_slots(p_slots jsonb) returns void
-language plpgsql security definer set search_path = '' set enable_seqscan = off set patchbay.writer = 'ours' set lock_timeout = '10ms' as $$
+language plpgsql security definer set search_path = pg_catalog, public, extensions, pg_temp set enable_seqscan = off set patchbay.writer = 'ours' set lock_timeout = '10ms' as $$
 declare
   v_slot record;
 begin

@@ -2,9 +2,9 @@
 -- it. Idempotent; may be pasted.
 
 -- Set columns of a lead. call_sid makes that call the lead's current one (null unlinks the current one); it is refused when
--- another lead has the call. Returns the lead as it is afterwards.
+-- another lead has the call. Returns the lead as it is afterwards. (search_path: as in patchbay_set_slots.)
 create or replace function public.update_lead(p_lead_id bigint, p_columns jsonb, p_options jsonb default '{}') returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, public, extensions, pg_temp as $$
 declare
   v_wrong text;
   v_names text;
