@@ -1,6 +1,11 @@
-"""What the driver reports, turned into :mod:`core.errors`. SQLSTATEs of class ``PB`` are our own functions'."""
+"""What the drivers report, turned into :mod:`core.errors`. SQLSTATEs of class ``PB`` are our own functions'.
+
+Both ways into a database share this: the same failure is the same error, with the same words.
+"""
 
 import json
+import re
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -26,6 +31,35 @@ RETRYABLE = frozenset({"PB006", "55P03", "40P01"})
 """Lost a race: our functions' own code, a lock that was not had in time, a deadlock's victim."""
 
 MIGRATE_HINT = "Run: python -m core migrate"
+MAYBE_DONE = "If this was a change, look whether it was made before repeating it."
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What PostgreSQL says about a failed statement, by whichever driver.
+
+    :ivar state: SQLSTATE.
+    """
+
+    state: str
+    message: str
+    detail: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a way into a database is spoken of when something is wrong with it.
+
+    :ivar place: names the server, without user or password; begins a sentence.
+    :ivar migrate_hint: what to do when the schema is missing or old.
+    :ivar rights_hint: what to do when a right is missing.
+    """
+
+    place: str
+    migrate_hint: str = MIGRATE_HINT
+    rights_hint: str = "Use the owner of the tables."
+
 
 _OURS: dict[str, type[PatchbayError]] = {
     "PB001": NotFound,
@@ -80,41 +114,55 @@ def connect_failure(conninfo: str, failure: BaseException | None) -> DatabaseDow
 
 
 def statement_failure(conninfo: str, failure: psycopg.Error) -> PatchbayError:
-    """The error of :mod:`core.errors` for a statement that failed."""
-    state = failure.sqlstate
-    if state is None:
+    """The error of :mod:`core.errors` for a statement that failed in psycopg."""
+    if failure.sqlstate is None:
         return _without_state(conninfo, failure)
-    message = _sentence(failure.diag.message_primary or str(failure))
-    if state in _OURS:
-        return _OURS[state](message, hint=failure.diag.message_hint, detail=_detail(failure.diag.message_detail))
-    return _standard(conninfo, state, message)
+    said = failure.diag
+    report = Report(failure.sqlstate, said.message_primary or str(failure), said.message_detail, said.message_hint)
+    return database_error(Way(place(conninfo)), report)
+
+
+def database_error(way: Way, report: Report) -> PatchbayError:
+    """The error of :mod:`core.errors` for what PostgreSQL says about a statement."""
+    message = _sentence(report.message)
+    if report.state in _OURS:
+        return _OURS[report.state](message, hint=report.hint, detail=_detail(report.detail))
+    return _standard(way, report.state, message)
+
+
+def function_missing(way: Way, function: str) -> MigrationNeeded:
+    """The database lacks a function of ours, or has one with other arguments: an old one."""
+    message = f"The database lacks the function {function}, or has another version of it."
+    return MigrationNeeded(message, hint=way.migrate_hint)
 
 
 def _without_state(conninfo: str, failure: psycopg.Error) -> PatchbayError:
     if isinstance(failure, psycopg.DataError):
         return BadInput(_sentence(str(failure)))
     if isinstance(failure, psycopg.OperationalError):
-        return DatabaseDown(
-            f"{place(conninfo)} broke the connection off.",
-            hint="If this was a change, look whether it was made before repeating it.",
-        )
+        return DatabaseDown(f"{place(conninfo)} broke the connection off.", hint=MAYBE_DONE)
     return Unavailable(_sentence(f"The database driver failed: {failure}"))
 
 
-def _standard(conninfo: str, state: str, message: str) -> PatchbayError:
+def _standard(way: Way, state: str, message: str) -> PatchbayError:
     if state in RETRYABLE:
         return Busy("Somebody else is changing the same rows.", hint="Try again.")
     if state == "57014":
         return TimedOut("The database took too long and was stopped.", hint="Narrow the search, or try again.")
     if state in _MISSING:
-        return MigrationNeeded(f"The database's schema does not fit: {message}", hint=MIGRATE_HINT)
+        return MigrationNeeded(f"The database's schema does not fit: {_unqualified(message)}", hint=way.migrate_hint)
     if state == "42501":
-        return Unavailable(f"The database user lacks a right: {message}", hint="Use the owner of the tables.")
+        return Unavailable(f"The database user lacks a right: {message}", hint=way.rights_hint)
     if state == "25006":
         return Unavailable("The database is read-only at the moment.", hint="Is it a replica?")
     if state in _GONE or state.startswith("08"):
-        return DatabaseDown(f"{place(conninfo)} ended the connection.", hint="Try again.")
+        return DatabaseDown(f"{way.place} ended the connection.", hint="Try again.")
     return _by_class(state, message)
+
+
+def _unqualified(message: str) -> str:
+    """PostgreSQL names a missing column as the statement did: with or without its table."""
+    return re.sub(r'^column (?:"?\w+"?\.)+"?(\w+)"? does not exist', r'column "\1" does not exist', message)
 
 
 def _by_class(state: str, message: str) -> PatchbayError:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from core.errors import Busy, MigrationNeeded
 from core.store.connections import Connections, readable
-from core.store.failures import MIGRATE_HINT, RETRYABLE, statement_failure
+from core.store.failures import RETRYABLE, Way, function_missing, place, statement_failure
 from core.store.gateway import Condition, Order, Row
 from core.store.statements import (
     Params,
@@ -86,7 +86,7 @@ class PostgresGateway:
 
     def call(self, function: str, **args: Any) -> Any:
         """Call a SQL function; a race that was lost is run again for about two seconds, then Busy."""
-        signature = self._signature(function)
+        signature = self._fitting(function, args)
         statement, params = call_function(function, signature, args)
         deadline = time.monotonic() + RETRY_SECONDS
         pause = 0.02
@@ -114,7 +114,16 @@ class PostgresGateway:
     def _source(self, relation: str, args: Mapping[str, Any] | None) -> tuple[sql.Composable, Params]:
         if args is None:
             return relation_source(relation), []
-        return function_source(relation, self._signature(relation), args)
+        return function_source(relation, self._fitting(relation, args), args)
+
+    def _fitting(self, function: str, args: Mapping[str, Any]) -> Signature:
+        """The function's signature, if it has these arguments."""
+        signature = self._signature(function)
+        if set(args) - set(signature.types):
+            with self._signatures_lock:
+                self._signatures.clear()
+            raise function_missing(Way(place(self._connections.conninfo)), function)
+        return signature
 
     def _signature(self, function: str) -> Signature:
         """Argument types of a function of ours, asked for once."""
@@ -124,8 +133,7 @@ class PostgresGateway:
             return known
         found = self._value(sql.SQL(_SIGNATURE), [function])
         if len(found) != 1:
-            what = "lacks" if not found else "has several versions of"
-            raise MigrationNeeded(f"The database {what} the function {function}.", hint=MIGRATE_HINT)
+            raise function_missing(Way(place(self._connections.conninfo)), function)
         signature = _signature(found[0])
         with self._signatures_lock:
             self._signatures[function] = signature

@@ -5,6 +5,7 @@ id may be an int here and a bigint there, and a value that cannot be read is an 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +21,8 @@ Params: TypeAlias = list[str | None]
 BYTE_ORDERED = frozenset({"call_sid"})
 """Columns that compare in byte order, whatever the database's collation ("greater SID" means byte order)."""
 
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""A NUL as JSON writes it; a backslash that is itself text comes in pairs."""
 _COMPARE = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
@@ -156,19 +159,24 @@ def _argument(name: str, kind: str | None, value: Any) -> str | None:
     if value is None:
         return None
     if kind in ("jsonb", "json"):
-        return _json(name, value)
+        return json_text(name, value)
     if isinstance(value, (list, tuple, set, frozenset)):
         return array_literal(name, value)
     if isinstance(value, Mapping):
-        return _json(name, value)
+        return json_text(name, value)
     return scalar(name, value)
 
 
-def _json(name: str, value: Any) -> str:
+def json_text(name: str, value: Any) -> str:
+    """A value as JSON that PostgreSQL can hold.
+
+    :raises BadInput: for what JSON cannot say, and for text that no PostgreSQL database can hold.
+    """
     try:
-        return _checked(name, json.dumps(value, default=str, allow_nan=False))
+        text = json.dumps(value, default=str, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise BadInput(f"{name} cannot be written as JSON: {error}.") from error
+    return _checked(name, _NUL.sub("\x00", text))
 
 
 def scalar(name: str, value: Any) -> str | None:
