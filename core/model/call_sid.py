@@ -1,9 +1,6 @@
 """Call SIDs: Twilio's identifiers of calls, as people paste them and as the database keeps them."""
 
 import re
-import unicodedata
-
-from core.errors import BadInput
 
 LONGEST = 50
 """Width of ``leads.call_sid`` in the customer's guide, in characters."""
@@ -40,22 +37,6 @@ def find(text: str) -> list[str]:
 def short(sid: str) -> str:
     """A SID as tables show it: ``CA3f…9c1e``. Short ones stay whole."""
     return sid if len(sid) <= 12 else f"{sid[:4]}…{sid[-4:]}"
-
-
-def check(text: str, field: str = "call_sid") -> str:
-    """The SID without surrounding white space, when the database can hold it.
-
-    :param field: the name that the message gives to what was entered.
-    :raises BadInput: when it is empty, longer than 50 characters or contains control characters.
-    """
-    sid = text.strip()
-    if not sid:
-        raise BadInput(f"{field} is empty: {EXPECTED}.")
-    if len(sid) > LONGEST:
-        raise BadInput(f"{field} has {len(sid)} characters: at most {LONGEST} fit, {EXPECTED}.")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in sid):
-        raise BadInput(f"{field} contains control characters: {EXPECTED}.")
-    return sid
 
 
 def _folded(sid: str) -> str:

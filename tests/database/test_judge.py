@@ -268,6 +268,38 @@ def test_a_change_between_reading_and_writing_is_judged_again(
     assert judged(connection, gateway, call_sid).cause == "missed_match"
 
 
+def write_stale(gateway: PostgresGateway, batch: dict[str, Any]) -> None:
+    """What a slow judge writes, who read its leads before anybody had the number."""
+    judgements = [
+        {"call_sid": c["call_sid"], "cause": "no_matching_lead", "counterpart": NUMBER, "counterpart_key": NUMBER[-7:]}
+        for c in batch["calls"]
+    ]
+    gateway.call("write_judgements", p_queue_ids=batch["queue_ids"], p_judgements=judgements)
+
+
+def test_a_lead_that_comes_while_a_call_is_in_hand_is_not_missed(
+    connection: Connection, gateway: PostgresGateway
+) -> None:
+    settle(connection)
+    judge.run(gateway, SETTINGS)
+    call_sid = add_call(connection, 1, counterpart=NUMBER)
+    in_hand = gateway.call("judge_batch")
+    add_lead(connection, phone="(415) 555-2671")
+    gateway.call("judge_batch")  # another judge turns the lead's mark into queue rows and has not written yet
+    write_stale(gateway, in_hand)
+    assert judged(connection, gateway, call_sid).cause == "format_mismatch"
+
+
+def test_a_slow_judge_does_not_overwrite_what_is_newer(connection: Connection, gateway: PostgresGateway) -> None:
+    settle(connection)
+    call_sid = add_call(connection, 1, counterpart=NUMBER)
+    in_hand = gateway.call("judge_batch")
+    add_lead(connection, phone="(415) 555-2671")
+    assert judged(connection, gateway, call_sid).cause == "format_mismatch"
+    write_stale(gateway, in_hand)
+    assert judged(connection, gateway, call_sid).cause == "format_mismatch"
+
+
 def test_several_judges_and_writers_at_once_end_up_right(db: str, connection: Connection) -> None:
     settle(connection)
     failures: list[BaseException] = []
