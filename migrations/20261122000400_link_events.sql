@@ -24,7 +24,7 @@ create table if not exists public.link_events (
     before ?& array['call_lead', 'set_aside', 'by_hand', 'leads'] and after ?& array['call_lead', 'set_aside', 'by_hand', 'leads']));
 comment on table public.link_events is 'Patchbay: the append-only ledger of links';
 create index if not exists link_events_of_call on public.link_events (call_sid, id desc);
-create index if not exists link_events_of_leads on public.link_events using gin (lead_ids);
+create index if not exists link_events_of_leads on public.link_events using gin (lead_ids) with (fastupdate = off);  -- a pending list is read whole by every probe
 create index if not exists link_events_of_batch on public.link_events (batch_id, id desc) where batch_id is not null;
 create index if not exists link_events_of_actor on public.link_events (actor, id desc);
 create index if not exists link_events_undone on public.link_events (undoes) where undoes is not null;
