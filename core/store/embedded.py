@@ -92,18 +92,23 @@ class EmbeddedServer:
 
     def close(self) -> None:
         """Give the server up, and stop it when nobody else uses it. May be called again."""
-        if self._pid != os.getpid():
-            return
-        self._pid = None
+        if self._pid == os.getpid():
+            self._pid = None
+            self._release()
+
+    def _release(self) -> None:
         atexit.unregister(self.close)
-        with self._starting():
-            try:
+        try:
+            if not self._folder.is_dir():  # somebody removed it: nobody else can be using what was in it
+                self._stop()
+                return
+            with self._starting():
                 fcntl.flock(self._lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._stop()
-            except BlockingIOError:
-                pass
-            finally:
-                os.close(self._lease)
+        except BlockingIOError:
+            pass  # somebody else uses it
+        finally:
+            os.close(self._lease)
 
     @property
     def _socket_folder(self) -> Path:
@@ -217,14 +222,14 @@ class EmbeddedServer:
         return [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
 
     def _stop(self) -> None:
+        """Let the server finish its work and end; a child of ours is waited for, so that it leaves no zombie."""
         pid = self.server_pid
-        if pid is None or not _is_server(pid, self._data):
-            return
-        os.kill(pid, signal.SIGINT)
-        if self._process is not None and self._process.pid == pid:
-            self._process.wait(START_SECONDS)
-        else:
+        if pid is not None and _is_server(pid, self._data):
+            os.kill(pid, signal.SIGINT)
             psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=START_SECONDS)
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(START_SECONDS)
 
     def _identity(self) -> dict[str, Any]:
         """How a server process is run: never as root, without our variables, in a folder that everybody has."""

@@ -68,6 +68,8 @@ def create_folder(folder: Path) -> None:
 
 def server_user(data: Path) -> pwd.struct_passwd:
     """Whom the server runs as: this user; for root the owner of an existing cluster, else ``nobody``."""
+    if data.parent.exists() and not data.parent.is_dir():
+        raise unusable(data.parent, "is not a folder")
     owner = data.stat().st_uid if data.exists() else None
     if os.geteuid() != 0:
         if owner is not None and owner != os.geteuid():
