@@ -24,8 +24,8 @@ def parse_time(value: str | None) -> datetime | None:
 class Call:
     """One call: everything that shares a Call SID, as the roll-up and the judge know it.
 
-    ``duration`` is in seconds, ``direction`` and ``status`` are Twilio's words, ``cause_leads`` are the lead ids that the
-    cause's sentence names (best first). ``cause`` is None until judged, and for linked calls.
+    ``duration`` is in seconds, ``direction`` and ``status`` are Twilio's words, ``cause_leads`` are the lead ids that
+    the cause's sentence names (best first). ``cause`` is None until judged, and for linked calls.
     """
 
     call_sid: str
@@ -57,7 +57,8 @@ class Call:
         """A row of the view ``call_links``."""
         known = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
         started = parse_time(row["started_at"])
-        assert started is not None, "calls.started_at is never null"
+        if started is None:
+            raise ValueError(f"the call {row['call_sid']!r} has no start: calls.started_at is never null")
         return cls(**{**known, "started_at": started, "cause_leads": tuple(row.get("cause_leads") or ())})
 
 

@@ -14,7 +14,8 @@ Op: TypeAlias = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "is_null", "no
 class Where:
     """One condition on a column. ``value`` is ignored by ``is_null`` and ``not_null``.
 
-    ``ilike`` takes a finished pattern (``%`` and ``_`` escaped with a backslash by the caller); ``prefix`` takes plain text.
+    ``ilike`` takes a finished pattern (``%`` and ``_`` escaped with a backslash by the caller); ``prefix`` takes
+    plain text.
     """
 
     column: str
@@ -59,9 +60,7 @@ class Gateway(Protocol):
         """Rows of a table or view, or with ``args`` of a set-returning function."""
         ...
 
-    def count(
-        self, relation: str, *, where: Iterable[Condition] = (), args: Mapping[str, Any] | None = None
-    ) -> int:
+    def count(self, relation: str, *, where: Iterable[Condition] = (), args: Mapping[str, Any] | None = None) -> int:
         """Exactly how many rows ``select`` would find."""
         ...
 
