@@ -1,8 +1,6 @@
 """The way into a database by ``DATABASE_URL``, and into the embedded one: psycopg 3 behind the gateway Protocol."""
 
-import random
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from core.errors import Busy, MigrationNeeded
 from core.store.connections import Connections, readable
 from core.store.failures import RETRYABLE, Way, function_missing, place, statement_failure
 from core.store.gateway import Condition, Order, Row
+from core.store.races import RETRY_SECONDS, until_won
 from core.store.statements import (
     Params,
     Signature,
@@ -25,9 +24,6 @@ from core.store.statements import (
 
 STATEMENT_TIMEOUT = 15.0
 """Seconds that one statement may take on the server; people do not wait longer for a page."""
-RETRY_SECONDS = 2.0
-"""How long a command that lost a race is repeated before :class:`core.errors.Busy`."""
-
 _SIGNATURE = """
 select coalesce(jsonb_agg(jsonb_build_object(
     'names', p.proargnames, 'modes', p.proargmodes::text[], 'set', p.proretset, 'void', p.prorettype = 'void'::regtype,
@@ -88,19 +84,8 @@ class PostgresGateway:
         """Call a SQL function; a race that was lost is run again for about two seconds, then Busy."""
         signature = self._fitting(function, args)
         statement, params = call_function(function, signature, args)
-        deadline = time.monotonic() + RETRY_SECONDS
-        pause = 0.02
-        while True:
-            try:
-                value = self._value(statement, params)
-                return None if signature.returns_void else value
-            except Busy as busy:
-                cause = busy.__cause__
-                raced = isinstance(cause, psycopg.Error) and cause.sqlstate in RETRYABLE
-                if not raced or time.monotonic() + pause > deadline:
-                    raise
-            time.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, 0.3)
+        value = until_won(lambda: self._value(statement, params), _lost_a_race, RETRY_SECONDS)
+        return None if signature.returns_void else value
 
     def ping(self) -> None:
         """Return when the database answers; :class:`core.errors.DatabaseDown` within 3 seconds otherwise."""
@@ -168,6 +153,11 @@ class PostgresGateway:
             with self._signatures_lock:
                 self._signatures.clear()
         return error
+
+
+def _lost_a_race(busy: Busy) -> bool:
+    cause = busy.__cause__
+    return isinstance(cause, psycopg.Error) and cause.sqlstate in RETRYABLE
 
 
 def _signature(row: Row) -> Signature:

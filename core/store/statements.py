@@ -106,14 +106,14 @@ def _any_of(choice: AnyOf) -> tuple[sql.Composable, Params]:
         return sql.SQL("false"), []
     joined = sql.SQL(" or ").join(sql.SQL("({})").format(part) for part, _ in groups)
     params = [value for _, values in groups for value in values]
-    bound = _leading_bound(choice)
+    bound = leading_bound(choice)
     if bound is None:
         return sql.SQL("({})").format(joined), params
     first, values = _one(bound)
     return sql.SQL("({} and ({}))").format(first, joined), values + params
 
 
-def _leading_bound(choice: AnyOf) -> Where | None:
+def leading_bound(choice: AnyOf) -> Where | None:
     """The range that every group of a keyset condition implies, said outright.
 
     ``a < x or (a = x and b > y)`` implies ``a <= x``; only that plain form lets an index scan start at the right place.
@@ -142,7 +142,7 @@ def _one(condition: Where) -> tuple[sql.Composable, Params]:
     if condition.op == "ilike":
         return sql.SQL("{} ilike %s").format(column), [text]
     if condition.op == "prefix":
-        return sql.SQL("{} like %s").format(column), [_like_literal(text or "") + "%"]
+        return sql.SQL("{} like %s").format(column), [like_literal(text or "") + "%"]
     if condition.column in BYTE_ORDERED and condition.op in ("lt", "le", "gt", "ge"):
         column = sql.SQL('{} collate "C"').format(column)
     return sql.SQL("{} {} %s").format(column, sql.SQL(_COMPARE[condition.op])), [text]
@@ -219,5 +219,6 @@ def _checked(name: str, text: str) -> str:
     return text
 
 
-def _like_literal(text: str) -> str:
+def like_literal(text: str) -> str:
+    """Text as a LIKE pattern that finds just it."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
