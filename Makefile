@@ -1,7 +1,7 @@
 # make run     a console on http://localhost:8501, everything set up first
 # make test    checks and tests, everything set up first
 # make check   linter, formatter, types, import direction
-# make bench · make test-kill · make test-load
+# make bench [BENCH='--calls 10000 --json FILE'] · make test-kill · make test-load
 # make lock    write the lock files anew after a change of requirements*.txt
 
 SHELL := /bin/bash
@@ -47,7 +47,7 @@ check: .venv/.development
 	$(BIN)/lint-imports
 
 bench: .venv/.development
-	$(PYTEST) -m bench -s -q tests/bench
+	$(BIN)/python -m tests.bench $(BENCH)
 
 test-kill: .venv/.development tools
 	$(PYTEST) -m kill
