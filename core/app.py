@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from core.access import Access
 from core.errors import Unavailable
 from core.leads import Leads
 from core.linking import Linking
@@ -28,6 +29,7 @@ class App:
     linking: Linking
     leads: Leads
     transcripts: Transcripts
+    access: Access
     database_url: str | None = field(repr=False)
     _server: EmbeddedServer | None = field(default=None, repr=False)
 
@@ -129,6 +131,7 @@ def _over(settings: Settings, url: str, server: EmbeddedServer | None, statement
         linking=Linking(gateway, settings),
         leads=Leads(gateway, settings.actor),
         transcripts=Transcripts(gateway),
+        access=Access.over(gateway, settings),
         database_url=url,
         _server=server,
     )

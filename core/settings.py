@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,9 @@ class Settings:
     :ivar own_numbers: our Twilio numbers as given (TWILIO_PHONE_NUMBER and OWN_NUMBERS), not normalised.
     :ivar public_url: the address under which the console is reachable from outside, or None.
     :ivar actor: name that link events carry when nobody is signed in: the machine's user.
+    :ivar supabase_anon_key: the project's public key; with ``supabase_url`` people sign in at Supabase Auth.
+    :ivar auth: ``auto`` (the one-time link signs the machine's user in) or ``required`` (accounts only).
+    :ivar opens_browser: open the one-time link, because somebody sits in front of this machine's screen.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -38,6 +42,9 @@ class Settings:
     own_numbers: tuple[str, ...] = ()
     public_url: str | None = None
     actor: str = "unknown"
+    supabase_anon_key: str | None = field(default=None, repr=False)
+    auth: str = "auto"
+    opens_browser: bool = False
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> "Settings":
@@ -57,6 +64,9 @@ class Settings:
             own_numbers=_numbers(values),
             public_url=_url(values, "PUBLIC_URL"),
             actor=_machine_user(),
+            supabase_anon_key=_text(values, "SUPABASE_ANON_KEY"),
+            auth=_auth(values),
+            opens_browser=_opens_browser(values),
         )
 
     @property
@@ -65,6 +75,11 @@ class Settings:
         if self.supabase_url and self.supabase_key:
             return "supabase"
         return "database_url" if self.database_url else "embedded"
+
+    @property
+    def sign_in_required(self) -> bool:
+        """Whether only accounts come in: behind PUBLIC_URL the machine's user is not the only one who tries."""
+        return self.auth == "required" or self.public_url is not None
 
 
 def wants_tracebacks() -> bool:
@@ -119,6 +134,19 @@ def _url(values: Mapping[str, str], name: str) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadInput(f"{name} is {text!r}: expected an address such as https://console.example.com.")
     return text.rstrip("/")
+
+
+def _auth(values: Mapping[str, str]) -> str:
+    text = (_text(values, "PATCHBAY_AUTH") or "auto").lower()
+    if text not in ("auto", "required"):
+        raise BadInput(f"PATCHBAY_AUTH is {text!r}: expected auto or required.")
+    return text
+
+
+def _opens_browser(values: Mapping[str, str]) -> bool:
+    """``make run`` asks for it; it is done where there is a screen."""
+    screen = sys.platform == "darwin" or _text(values, "DISPLAY") or _text(values, "WAYLAND_DISPLAY")
+    return bool(_text(values, "PATCHBAY_OPEN_BROWSER") and screen)
 
 
 def _machine_user() -> str:

@@ -1,0 +1,61 @@
+"""Who may come in, and as what: accounts, sessions, one-time links, API tokens.
+
+:class:`Access` bundles the ways in that the settings choose. The door itself is :mod:`core.http.gate`.
+"""
+
+from dataclasses import dataclass
+
+from core.access.accounts import Accounts
+from core.access.api_tokens import ApiTokens
+from core.access.identity import Identity, SignedOut, need_writer
+from core.access.one_time import OneTime
+from core.access.sessions import Sessions
+from core.access.supabase_auth import SupabaseAuth
+from core.access.throttle import Throttle, TooManyAttempts
+from core.settings import Settings
+from core.store.gateway import Gateway
+
+__all__ = ["Access", "Identity", "SignedOut", "TooManyAttempts", "need_writer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Everything about who may come in.
+
+    :ivar supabase: set when people sign in at a Supabase project instead of with accounts here.
+    """
+
+    accounts: Accounts
+    sessions: Sessions
+    tokens: ApiTokens
+    one_time: OneTime
+    throttle: Throttle
+    supabase: SupabaseAuth | None = None
+
+    @classmethod
+    def over(cls, gateway: Gateway, settings: Settings) -> "Access":
+        """The ways in that the settings choose; nothing connects here.
+
+        A session counts only where its way of signing in is on offer: one from a console on somebody's own machine
+        does not open a published console on the same database.
+        """
+        by_supabase = bool(settings.supabase_url and settings.supabase_anon_key)
+        needed = settings.sign_in_required
+        sessions = Sessions(gateway, {"link"} if not needed else {"supabase"} if by_supabase else {"password"})
+        throttle = Throttle(gateway)
+        project = None
+        if needed and settings.supabase_url and settings.supabase_anon_key:
+            project = SupabaseAuth(settings.supabase_url, settings.supabase_anon_key, sessions, throttle)
+        return cls(
+            accounts=Accounts(gateway, sessions, throttle),
+            sessions=sessions,
+            tokens=ApiTokens(gateway),
+            one_time=OneTime(gateway),
+            throttle=throttle,
+            supabase=project,
+        )
+
+    def sign_in(self, name: str, password: str, address: str) -> str | None:
+        """The token of a new session by name and password, or None when they do not fit."""
+        way = self.supabase or self.accounts
+        return way.sign_in(name, password, address)

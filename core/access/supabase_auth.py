@@ -1,0 +1,103 @@
+"""Sign-in by e-mail and password at a Supabase project. Its tokens are not kept: the session is ours.
+
+The role comes from ``app_metadata.patchbay_role``, which only the project's service key and SQL can write. Without one
+nobody comes in: projects let strangers sign up unless that is switched off.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from core.access import names
+from core.access.identity import ROLES, Identity
+from core.access.sessions import Sessions
+from core.access.throttle import Throttle, TooManyAttempts
+from core.errors import NotAllowed, Unavailable
+
+SECONDS = 5.0
+ROLE_KEY = "patchbay_role"
+REFUSED = frozenset({400, 401, 403, 404, 422})
+
+
+class SupabaseAuth:
+    """A project's Auth service (GoTrue).
+
+    :param url: the project's address, without ``/auth/v1``.
+    :param anon_key: its public key.
+    :param transport: another way to send requests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        anon_key: str,
+        sessions: Sessions,
+        throttle: Throttle,
+        *,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._url, self._key = f"{url.rstrip('/')}/auth/v1/token", anon_key
+        self._sessions, self._throttle, self._transport = sessions, throttle, transport
+
+    def sign_in(self, name: str, password: str, address: str) -> str | None:
+        """The token of a new session, or None when e-mail or password are wrong.
+
+        :raises core.access.throttle.TooManyAttempts: before anything is checked, or as the service says.
+        :raises NotAllowed: for an account without a role here.
+        :raises Unavailable: when the service does not answer, or not as documented.
+        """
+        account = names.key(name)
+        self._throttle.count(account, address)
+        user = self._user(name.strip(), password)
+        if user is None:
+            return None
+        self._throttle.forget(account, address)
+        return self._sessions.open(_identity(user))
+
+    def _user(self, email: str, password: str) -> Mapping[str, Any] | None:
+        try:
+            with httpx.Client(timeout=SECONDS, transport=self._transport, follow_redirects=False) as client:
+                answer = client.post(
+                    self._url,
+                    params={"grant_type": "password"},
+                    headers={"apikey": self._key},
+                    json={"email": email, "password": password},
+                )
+        except (httpx.HTTPError, UnicodeEncodeError) as failure:
+            raise Unavailable("The sign-in service does not answer.", hint="Try again in a moment.") from failure
+        if answer.status_code in REFUSED and not _is_about_key(answer):
+            return None
+        if answer.status_code == 429:
+            raise TooManyAttempts(60)
+        user = _json(answer).get("user") if answer.status_code == 200 else None
+        if not isinstance(user, Mapping):
+            raise Unavailable(
+                f"The sign-in service answered with status {answer.status_code}.",
+                hint="Check SUPABASE_URL and SUPABASE_ANON_KEY.",
+            )
+        return user
+
+
+def _identity(user: Mapping[str, Any]) -> Identity:
+    granted = user.get("app_metadata")
+    role = granted.get(ROLE_KEY) if isinstance(granted, Mapping) else None
+    if role not in ROLES:
+        raise NotAllowed(
+            "Your account has no role in Patchbay.", hint="Ask an administrator to give it one (see README, Sign-in)."
+        )
+    return Identity(names.checked("e-mail", user.get("email")), role, "supabase")
+
+
+def _is_about_key(answer: httpx.Response) -> bool:
+    """A wrong project key is refused like a wrong password, by the gateway before the service."""
+    told = _json(answer)
+    return answer.status_code in (401, 403) and "error_code" not in told and "error" not in told
+
+
+def _json(answer: httpx.Response) -> Mapping[str, Any]:
+    try:
+        told = answer.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, Mapping) else {}
