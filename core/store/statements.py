@@ -138,6 +138,10 @@ def _one(condition: Where) -> tuple[sql.Composable, Params]:
         return sql.SQL("{} is not null").format(column), []
     if condition.op == "in":
         return sql.SQL("{} = any(%s)").format(column), [array_literal(condition.column, condition.value)]
+    if isinstance(condition.value, bool) and condition.op in ("eq", "ne"):
+        # A literal, no parameter: a prepared plan only uses a partial index when it knows that the condition fits.
+        value = sql.SQL("true" if condition.value else "false")
+        return sql.SQL("{} {} {}").format(column, sql.SQL(_COMPARE[condition.op]), value), []
     text = scalar(condition.column, condition.value)
     if condition.op == "ilike":
         return sql.SQL("{} ilike %s").format(column), [text]
