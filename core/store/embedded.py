@@ -266,7 +266,7 @@ class EmbeddedServer:
         return (self._folder / "server.log").read_bytes()[start:].decode(errors="replace")
 
     def _failed(self, what: str, began: int = 0) -> Unavailable:
-        lines = [line for line in self._log_tail(began).splitlines() if "FATAL" in line or "rror:" in line]
+        lines = [line for line in self._log_tail(began).splitlines() if "FATAL" in line or "error" in line.lower()]
         why = lines[-1].split("FATAL:")[-1].strip() if lines else "no reason given"
         return Unavailable(
             f"The embedded database {what}: {why}",

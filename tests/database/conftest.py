@@ -175,14 +175,14 @@ MEMORY = Path("/dev/shm")  # noqa: S108
 ROOM = 4 << 30
 
 
-def _parent_folder() -> str | None:
+def roomy_folder() -> str | None:
     """Memory where there is plenty: hundreds of databases are made and dropped. Else the temporary folder."""
     return str(MEMORY) if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
 
 
 @pytest.fixture(scope="session")
 def cluster_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="patchbay-tests-", dir=_parent_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="patchbay-tests-", dir=roomy_folder()))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
