@@ -50,7 +50,7 @@ def readable(url: str) -> tuple[str, bool]:
         url = f"{base}?{urlencode(kept, quote_via=quote)}" if kept else base
     try:
         found = conninfo_to_dict(url)
-        if not all(port.isdigit() for port in str(found.get("port") or "5432").split(",")):
+        if not all(port.isdigit() for port in str(found.get("port") or "").split(",") if port):
             raise psycopg.ProgrammingError("the port is no number")
     except psycopg.ProgrammingError:
         raise BadInput(
