@@ -1,6 +1,6 @@
 """Where a click leads. Every in-app address is made here, so that a page's parameters have one spelling."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import import_module
@@ -28,10 +28,6 @@ PAGES: Mapping[str, PageSpec] = {
         PageSpec("lookup", "Call lookup"),
     )
 }
-
-
-IN_WORDS = frozenset({"cause", "view"})
-"""Parameters whose widget shows words for a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +72,8 @@ def overview() -> Target:
 
 
 def worklist(**filters: str | int | None) -> Target:
-    """The unlinked calls with these filters: cause, direction, status, number, text, view, call.
-
-    Keys such as ``format_mismatch`` stand in the address as the words that the filter shows.
-    """
-    given = {name: str(value) for name, value in filters.items() if value not in (None, "")}
-    return Target("unlinked", {name: in_words(name, value) for name, value in given.items()})
-
-
-def in_words(name: str, value: str) -> str:
-    """A parameter's value as its widget spells it."""
-    return formatting.words(value) if name in IN_WORDS else value
-
-
-def respell() -> None:
-    """Accept a hand-made address that has keys where the widgets have words, by going to the right spelling."""
-    given = st.query_params.to_dict()
-    spelled = {name: in_words(name, value) for name, value in given.items()}
-    if spelled != given:
-        repeated = {name: st.query_params.get_all(name) for name in given if name not in IN_WORDS}
-        st.query_params.from_dict({**spelled, **repeated})
-        st.rerun()
+    """The unlinked calls with these filters: view, cause, direction, status, number, text, call."""
+    return Target("unlinked", {name: str(value) for name, value in filters.items() if value not in (None, "")})
 
 
 def worklist_of_days(first: date, last: date, **filters: str | None) -> Target:
@@ -132,14 +109,25 @@ def go(target: Target) -> None:
 
 
 def param(name: str) -> str | None:
-    """A parameter of the address that no widget owns, or None."""
+    """A parameter of the address, or None."""
     return st.query_params.get(name) or None
 
 
 def set_param(name: str, value: str | None) -> None:
-    """Write such a parameter; None removes it."""
+    """Write a parameter; None removes it."""
     if value is None:
         if name in st.query_params:
             del st.query_params[name]
     elif st.query_params.get(name) != value:
         st.query_params[name] = value
+
+
+def params() -> dict[str, tuple[str, ...]]:
+    """All parameters of the address."""
+    return {name: tuple(st.query_params.get_all(name)) for name in st.query_params}
+
+
+def write_params(wanted: Mapping[str, str | Sequence[str]]) -> None:
+    """Make these all the parameters of the address, in one step of the browser's history."""
+    if params() != {name: (value,) if isinstance(value, str) else tuple(value) for name, value in wanted.items()}:
+        st.query_params.from_dict(dict(wanted))

@@ -1,7 +1,8 @@
 """The session's memory: the only module that touches ``st.session_state``.
 
-Widgets whose value lives in the address carry the parameter's name as key (``cause``, ``q``); every other key is
-namespaced by its page or part (``unlinked.trail``, ``repair.intent``).
+Every key is namespaced by its page or part (``unlinked.cause``, ``repair.intent``). Filters live in the address, kept
+in step by :func:`follow_address`: Streamlit's own binding carries values over to other pages, so that a link shows
+more filters than it names, and writes one step of history for each widget, so that Back no longer leads back.
 """
 
 import uuid
@@ -163,10 +164,28 @@ def value(key: str, default: Any = None) -> Any:
     return st.session_state.get(key, default)
 
 
-def set_values(values: Mapping[str, Any]) -> None:
-    """Give widgets other values in the next run. Serves as ``on_click``."""
-    for key, new in values.items():
-        st.session_state[key] = new
+def follow_address(space: str, address: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Give a page's widgets the values that the address names, whenever the address is another one than before.
+
+    :param space: namespace of the page's widgets.
+    :param address: what the address says; once followed it leaves the widgets alone until it changes.
+    :param values: what it says, by widget, without the namespace.
+    """
+    keys = {f"{space}.{name}": value for name, value in values.items()}
+    seen = f"{space}.address"
+    if st.session_state.get(seen) != address or not all(key in st.session_state for key in keys):
+        st.session_state.update(keys)
+        st.session_state[seen] = dict(address)
+
+
+def note_address(space: str, address: Mapping[str, Any]) -> None:
+    """The page has written the address itself: its widgets need not follow."""
+    st.session_state[f"{space}.address"] = dict(address)
+
+
+def forget_address(space: str) -> None:
+    """The page's widgets shall follow the address in the next run, even if it is the same."""
+    st.session_state.pop(f"{space}.address", None)
 
 
 def marked(lead_ids: tuple[int, ...]) -> tuple[int, ...]:
@@ -192,6 +211,12 @@ def row() -> int:
 def set_row(index: int) -> None:
     """Remember the selected row."""
     st.session_state[_ROW] = index
+
+
+def select_row(table_key: str, index: int) -> None:
+    """Select a row of a table in this run, before the table is shown."""
+    if selected_row(table_key) != index:
+        st.session_state[table_key] = {"selection": {"rows": [index], "columns": [], "cells": []}}
 
 
 def selected_row(table_key: str) -> int | None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import BadInput, NotFound
 from core.linking import Matches, Story
-from dashboard import reads
+from dashboard import links, reads, state
 from pages.lookup import search, sections
 
 LONGEST_PASTE = 20_000
@@ -13,10 +13,12 @@ LONGEST_PASTE = 20_000
 def render() -> None:
     """The page."""
     st.title("Call lookup", anchor=False)
+    asked = links.param("q") or ""
+    state.follow_address("lookup", {"q": asked}, {"q": asked})
     text = st.text_input(
         "A Call SID, or anything that contains one",
-        key="q",
-        bind="query-params",
+        key="lookup.q",
+        on_change=_ask,
         type="search",
         max_chars=LONGEST_PASTE,
         placeholder="CA… · a log line · a Twilio console URL · part of a SID such as CA3f…9c1e · a phone number",
@@ -32,10 +34,19 @@ def render() -> None:
     _show(found)
 
 
+def _ask() -> None:
+    """Something was pasted: it becomes the address."""
+    text = (state.value("lookup.q") or "").strip()
+    links.write_params({"q": text} if text else {})
+    state.note_address("lookup", {"q": text})
+
+
 def _show(found: Story | Matches) -> None:
     if isinstance(found, Matches):
         search.matches(found)
         return
+    links.write_params({"q": found.call_sid})  # what is shared names the call, not the log line it was found in
+    state.note_address("lookup", {"q": found.call_sid})
     sections.heading(found)
     sections.stages(found)
     left, right = st.columns([58, 42], gap="medium")

@@ -1,7 +1,8 @@
-"""The worklist's filters. Each widget's value lives in the address under the widget's key."""
+"""The worklist's filters: widgets whose values live in the address, so that a view can be shared and gone back to."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -10,13 +11,14 @@ from core.linking import View, WorklistFilter
 from core.model import causes
 from dashboard import formatting, links, state
 
-VIEWS: dict[str, View] = {"unlinked": "unlinked", "set aside": "set_aside"}
-"""The widgets' values stand in the address as they are shown, so each is a word."""
-CAUSES = {formatting.words(cause): cause for cause in causes.CAUSES}
-DIRECTIONS = ("inbound", "outbound")
+SPACE = "unlinked"
+VIEWS: tuple[View, ...] = get_args(View)
+DIRECTIONS = {"inbound": "← inbound", "outbound": "→ outbound"}
 STATUSES = ("completed", "no-answer", "busy", "failed", "canceled", "in-progress", "ringing", "initiated", "queued")
 """Twilio's call statuses."""
-NO_FILTERS: dict[str, Any] = {
+NAMES = ("view", "cause", "direction", "status", "dates", "number", "text")
+NO_FILTERS: Mapping[str, Any] = {
+    "view": "unlinked",
     "cause": None,
     "direction": None,
     "status": None,
@@ -26,54 +28,124 @@ NO_FILTERS: dict[str, Any] = {
 }
 
 
+def read(params: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The filters that an address names; what cannot be meant is left out."""
+    allowed = {"view": VIEWS, "cause": causes.CAUSES, "direction": tuple(DIRECTIONS), "status": STATUSES}
+    values = dict(NO_FILTERS)
+    for name in NAMES:
+        given = params.get(name, ())
+        if name == "dates":
+            values[name] = _dates(given)
+        elif given and (name not in allowed or given[0] in allowed[name]):
+            values[name] = given[0]
+    return values
+
+
+def _dates(given: tuple[str, ...]) -> tuple[date, ...]:
+    try:
+        days = sorted(date.fromisoformat(day) for day in given[:2])
+    except ValueError:
+        return ()
+    return (days[0], days[-1]) if days else ()
+
+
+def written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters as parameters of the address; those that do not filter are left out."""
+    chosen = {name: value for name, value in values.items() if value and value != NO_FILTERS[name]}
+    if "dates" in chosen:
+        chosen["dates"] = [day.isoformat() for day in _days(chosen["dates"])]
+    return chosen
+
+
+def _apply() -> None:
+    """A filter was changed: write the address. Other filters start at the first page, with no call selected."""
+    _go_to({name: state.value(f"{SPACE}.{name}") for name in NAMES})
+
+
+def clear() -> None:
+    """Take all filters away, but stay in the view. Serves as ``on_click``."""
+    _go_to({**NO_FILTERS, "view": state.value(f"{SPACE}.view") or "unlinked"})
+    state.forget_address(SPACE)
+
+
 def first_page() -> None:
-    """Other filters start at the first page, with no call selected."""
-    links.set_param("after", None)
-    links.set_param("call", None)
+    """The same filters, from the newest call on. Serves as ``on_click``."""
+    _apply()
+
+
+def _go_to(values: Mapping[str, Any]) -> None:
+    params = written(values)
+    links.write_params(params)
+    state.note_address(SPACE, _named(links.params()))
     state.set_trail(())
     state.set_row(0)
 
 
-def clear() -> None:
-    """Take all filters away. Serves as ``on_click``."""
-    state.set_values(NO_FILTERS)
-    first_page()
+def _named(params: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {name: value for name, value in params.items() if name in NAMES}
 
 
 def show(zone: ZoneInfo) -> WorklistFilter:
     """The filters, and what they add up to."""
-    bound: dict[str, Any] = {"bind": "query-params", "on_change": first_page}
-    view = st.segmented_control("View", VIEWS, key="view", default="unlinked", required=True, **bound)
-    cause = st.selectbox("Cause", CAUSES, index=None, key="cause", placeholder="Any", width=170, **bound)
-    direction = st.selectbox(
-        "Direction", DIRECTIONS, index=None, key="direction", placeholder="Any", width=130, **bound
-    )
-    status = st.selectbox("Status", STATUSES, index=None, key="status", placeholder="Any", width=130, **bound)
-    days = st.date_input("Days", value=(), key="dates", format="YYYY-MM-DD", width=210, **bound)
-    number = st.text_input("Number", key="number", max_chars=100, placeholder="+1 415 555 2671", width=170, **bound)
-    text = st.text_input(
-        "Text", key="text", max_chars=400, type="search", placeholder="SID, name, words spoken", width=210, **bound
-    )
-    since, until = span(days, zone)
-    if any((cause, direction, status, days, number, text)):
+    params = links.params()
+    state.follow_address(SPACE, _named(params), read(params))
+    _widgets()
+    values = {name: state.value(f"{SPACE}.{name}") for name in NAMES}
+    if written({**values, "view": "unlinked"}):
         st.button("Clear", key="unlinked.clear", type="tertiary", icon=":material/close:", on_click=clear)
+    since, until = span(values["dates"], zone)
     return WorklistFilter(
-        view=VIEWS.get(view or "", "unlinked"),
-        cause=CAUSES.get(cause or ""),
-        direction=direction,
-        status=status,
-        number=(number or "").strip() or None,
-        text=(text or "").strip() or None,
+        view=values["view"] or "unlinked",
+        cause=values["cause"],
+        direction=values["direction"],
+        status=values["status"],
+        number=(values["number"] or "").strip() or None,
+        text=(values["text"] or "").strip() or None,
         since=since,
         until=until,
     )
 
 
-def span(days: Any, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
-    """Calendar days of the viewer as two moments, the second one excluded; one day alone means from that day on."""
-    chosen: tuple[date, ...] = tuple(days) if isinstance(days, tuple | list) else (days,) if days else ()
-    if not chosen:
+def _widgets() -> None:
+    words, change = formatting.words, {"on_change": _apply}
+    st.segmented_control("View", VIEWS, key="unlinked.view", required=True, format_func=words, **change)
+    _choice("Cause", causes.CAUSES, "cause", 170, words)
+    _choice("Direction", tuple(DIRECTIONS), "direction", 130, DIRECTIONS.__getitem__)
+    _choice("Status", STATUSES, "status", 130, str)
+    st.date_input("Days", key="unlinked.dates", format="YYYY-MM-DD", width=210, **change)
+    st.text_input("Number", key="unlinked.number", max_chars=100, placeholder="+1 415 555 2671", width=170, **change)
+    st.text_input(
+        "Text",
+        key="unlinked.text",
+        max_chars=400,
+        type="search",
+        placeholder="SID, name, words spoken",
+        width=210,
+        **change,
+    )
+
+
+def _choice(label: str, options: tuple[str, ...], name: str, width: int, words: Any) -> None:
+    st.selectbox(
+        label,
+        options,
+        index=None,
+        key=f"{SPACE}.{name}",
+        format_func=words,
+        placeholder="Any",
+        width=width,
+        on_change=_apply,
+    )
+
+
+def _days(chosen: Any) -> tuple[date, ...]:
+    return tuple(chosen) if isinstance(chosen, tuple | list) else (chosen,) if chosen else ()
+
+
+def span(chosen: Any, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
+    """Calendar days of the viewer as two moments, the second one excluded; one day alone means that day."""
+    days = _days(chosen)
+    if not days:
         return None, None
-    since = datetime.combine(chosen[0], time(), zone)
-    until = datetime.combine(chosen[1] + timedelta(days=1), time(), zone) if len(chosen) > 1 else None
-    return since, until
+    since = datetime.combine(days[0], time(), zone)
+    return since, datetime.combine(days[-1] + timedelta(days=1), time(), zone)

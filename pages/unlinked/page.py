@@ -8,7 +8,6 @@ from pages.unlinked import filters, panel, table
 
 def render() -> None:
     """The page."""
-    links.respell()
     heading = st.container(
         key="unlinked_heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     )

@@ -69,7 +69,9 @@ def show(page: WorklistPage) -> str:
     """The table. Returns the SID of the call that is to be shown beside it."""
     ids = [call.call_sid for call in page.items]
     key, wanted = table_key(page), links.param("call")
-    start = ids.index(wanted) if wanted in ids else min(state.row(), len(ids) - 1)
+    start = ids.index(wanted) if wanted in ids else state.selected_row(key)
+    start = min(state.row(), len(ids) - 1) if start is None else start
+    state.select_row(key, start)
 
     def selected() -> None:
         row = state.selected_row(key)
@@ -86,7 +88,6 @@ def show(page: WorklistPage) -> str:
         height=min(len(ids) + 1, 17) * ROW_HEIGHT + 3,
         on_select=selected,
         selection_mode="single-row-required",
-        selection_default={"selection": {"rows": [start]}},
         alt="Calls, newest first; the selected one is shown beside the table",
     )
     return wanted or ids[start]

@@ -20,7 +20,7 @@ def lead_of(app: App, call_sid: str) -> int | None:
     [
         ("/", "Overview"),
         ("/overview", "Overview"),
-        ("/unlinked?cause=format+mismatch", "Unlinked calls"),
+        ("/unlinked?cause=format_mismatch", "Unlinked calls"),
         (f"/lookup?q={FORMAT}", "Call lookup"),
     ],
 )

@@ -70,14 +70,13 @@ def test_worklist_says_when_the_call_of_the_address_is_not_listed(console: Conso
 @pytest.mark.parametrize(
     ("params", "found"),
     [
-        ({"cause": "format mismatch"}, [FORMAT]),
         ({"cause": "format_mismatch"}, [FORMAT]),
         ({"direction": "inbound"}, [FORMAT, NOBODY]),
         ({"status": "no-answer"}, [NOBODY]),
         ({"number": "(415) 555-0102"}, [FORMAT]),
         ({"text": "garden"}, [FORMAT]),
         ({"text": "nothing has this"}, []),
-        ({"view": "set aside"}, []),
+        ({"view": "set_aside"}, []),
         ({"cause": "no such cause", "direction": "inbound"}, [FORMAT, NOBODY]),
     ],
 )

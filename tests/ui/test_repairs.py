@@ -163,7 +163,7 @@ def test_set_aside_with_a_reason_and_restore(console: Console, world: App) -> No
     confirm(visit)
     assert world.linking.story(NOBODY).call.state == "set_aside"
     assert world.linking.activity(call=NOBODY)[0].reason == "Spam"
-    visit = console("unlinked", view="set aside")
+    visit = console("unlinked", view="set_aside")
     confirm(press(visit, "unlinked.restore"))
     assert world.linking.story(NOBODY).call.state == "unlinked"
 
