@@ -2,9 +2,11 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from core.access.identity import Identity, need_writer
 from core.errors import Busy, PatchbayError, TimedOut
 from core.linking import activity, commands, doctor, fields, figures, judge, lookup, matching, sentences, worklist
 from core.linking.commands import Command, Options
@@ -34,12 +36,29 @@ class Linking:
     :param gateway: the way into the database.
     :param settings: grace period, region, own numbers and the actor that events carry when nobody is named.
     :param now: the clock, for ``pending``.
+    :param identity: the signed-in person who acts; None: this machine's own user. See :meth:`acting_as`.
     """
 
-    def __init__(self, gateway: Gateway, settings: Settings, *, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime] = _now,
+        identity: Identity | None = None,
+    ) -> None:
         self._gateway = gateway
         self._settings = settings
         self._now = now
+        self._identity = identity
+
+    def acting_as(self, identity: Identity) -> "Linking":
+        """The same links for one signed-in person.
+
+        Every link event carries their name, whatever the options say; a viewer's commands are refused with
+        :class:`core.errors.NotAllowed`, previews are not.
+        """
+        return Linking(self._gateway, self._settings, now=self._now, identity=identity)
 
     # Reading -------------------------------------------------------------------------------------------------------
 
@@ -138,7 +157,7 @@ class Linking:
 
     def preview(self, command: Command) -> LinkEvent | None:
         """The event that a command would write now (``id`` None), or None when it would change nothing."""
-        return commands.run(self._gateway, command, actor=self._settings.actor, preview=True)
+        return commands.run(self._gateway, self._signed(command), actor=self._settings.actor, preview=True)
 
     def dialling(self, event: LinkEvent) -> tuple[DiallingChange, ...]:
         """What an event (or its preview) changes for the backend's automatic dialling, as sentences."""
@@ -151,7 +170,8 @@ class Linking:
 
         :return: the link event, or None when nothing changed (then no event was written).
         """
-        event = commands.run(self._gateway, command, actor=self._settings.actor)
+        need_writer(self._identity)
+        event = commands.run(self._gateway, self._signed(command), actor=self._settings.actor)
         if event is not None:
             self._judge_soon()
         return event
@@ -182,7 +202,9 @@ class Linking:
 
     def undo_batch(self, batch_id: str, options: Options = Options()) -> BatchUndo:  # noqa: B008 - frozen
         """Take a batch back, newest first; what moved on is skipped and listed with its reason."""
-        outcome = commands.undo_batch(self._gateway, batch_id, options, actor=self._settings.actor)
+        need_writer(self._identity)
+        signed = self._signed(Command("undo", options=options)).options
+        outcome = commands.undo_batch(self._gateway, batch_id, signed, actor=self._settings.actor)
         if outcome.undone:
             self._judge_soon()
         return outcome
@@ -196,6 +218,12 @@ class Linking:
     def rebuild(self) -> Rebuilt:
         """Recompute the roll-up, the links and the causes from the customer's rows and the ledger."""
         return doctor.rebuild(self._gateway, self.judge)
+
+    def _signed(self, command: Command) -> Command:
+        """The command in the name of whoever is signed in; they cannot act in another's."""
+        if self._identity is None:
+            return command
+        return replace(command, options=replace(command.options, actor=self._identity.name))
 
     def _judge_soon(self) -> None:
         # The command is done and must not look failed because the causes are late: the background catches up.

@@ -13,8 +13,9 @@ from core.access.identity import Role
 from core.access.secret_tokens import digest, new_token
 from core.access.sessions import Sessions
 from core.access.throttle import PER_ACCOUNT, PER_ADDRESS
-from core.app import build
+from core.app import App, build
 from core.errors import BadInput, NotAllowed, NotFound
+from core.linking import Command, Options
 from core.settings import Settings
 from core.store.postgres import PostgresGateway
 from core.store.scripts import FOLDER
@@ -360,7 +361,8 @@ def test_a_token_names_its_role_and_its_last_use_and_can_be_revoked(access: Acce
 
 def test_nobody_else_may_use_these_objects(connection: psycopg.Connection[Any]) -> None:
     """Whatever roles a hosted database has, only a service's key calls the functions, and nobody reads the tables."""
-    for role in ("anon", "authenticated", "service_role"):
+    roles = ("anon", "authenticated", "service_role")
+    for role in roles:
         connection.execute(
             f"do $$ begin create role {role} nologin; exception when duplicate_object then null; end $$".encode()
         )
@@ -369,17 +371,46 @@ def test_nobody_else_may_use_these_objects(connection: psycopg.Connection[Any]) 
     script = next(FOLDER.glob("*_accounts.sql")).read_text()
     with connection.transaction():
         connection.execute(script.encode())
-    names = (
-        "('patchbay_users','patchbay_sessions','patchbay_one_time_codes','patchbay_sign_in_attempts','patchbay_tokens')"
-    )
     readable = connection.execute(
-        f"""select r.rolname, c.relname from pg_roles r, pg_class c where r.rolname in ('anon','authenticated','service_role')
-        and c.relname in {names} and has_table_privilege(r.oid, c.oid, 'select,insert,update,delete,truncate')""".encode()
+        """select r.rolname, c.relname from pg_roles r, pg_class c where r.rolname = any (%s)
+        and c.relname in ('patchbay_users', 'patchbay_sessions', 'patchbay_one_time_codes',
+                          'patchbay_sign_in_attempts', 'patchbay_tokens')
+        and has_table_privilege(r.oid, c.oid, 'select,insert,update,delete,truncate')""",
+        [list(roles)],
     ).fetchall()
     callable_by = connection.execute(
-        """select r.rolname, count(*) from pg_roles r, pg_proc p where r.rolname in ('anon','authenticated','service_role')
+        """select r.rolname, count(*) from pg_roles r, pg_proc p where r.rolname = any (%s)
         and p.proname ~ '^patchbay_(user|session|one_time|sign_in|token|first_admin|has_users)'
-        and has_function_privilege(r.oid, p.oid, 'execute') group by 1"""
+        and has_function_privilege(r.oid, p.oid, 'execute') group by 1""",
+        [list(roles)],
     ).fetchall()
     assert readable == []
     assert [role for role, _ in callable_by] == ["service_role"]
+
+
+# What a role may do
+
+
+def test_a_viewers_commands_are_refused_and_an_operator_signs_every_event(
+    app: App, connection: psycopg.Connection[Any]
+) -> None:
+    sid, batch = "CA" + "a" * 32, "1b4e28ba-2fa1-4c1e-9f3b-0c8e6f1f2a77"
+    connection.execute("insert into leads (id, name, phone) values (1, 'Ana', '+14155550101')")
+    connection.execute("insert into call_events (call_sid, direction) values (%s, 'inbound')", [sid])
+    viewer = app.linking.acting_as(Identity("vera", "viewer"))
+    operator = app.linking.acting_as(Identity("olga", "operator"))
+    seen = viewer.preview(Command("link", sid, 1))
+    assert seen is not None and seen.actor == "vera"
+    for refused in (
+        lambda: viewer.link(sid, 1),
+        lambda: viewer.set_aside(sid),
+        lambda: viewer.undo(1),
+        lambda: viewer.undo_batch(batch, Options()),
+    ):
+        with pytest.raises(NotAllowed, match="viewer"):
+            refused()
+    assert app.linking.activity() == []
+    linked = operator.link(sid, 1, Options(actor="somebody else", batch_id=batch))
+    undone = operator.undo_batch(batch, Options(actor="somebody else")).undone
+    assert linked is not None and len(undone) == 1
+    assert {event.actor for event in app.linking.activity()} == {"olga"}
