@@ -111,18 +111,22 @@ create or replace function public.patchbay_slot_is_known(p_lead bigint) returns 
 language sql stable security definer set search_path = '' as $$
   select exists (select from public.link_events e where e.lead_ids @> array[p_lead] and e.after -> 'leads' ? p_lead::text) $$;
 
--- Slots that the installation has not come to yet: when such a lead changes meanwhile, what it held is taken in first.
-create or replace function public.patchbay_baseline_first(p_ids bigint[], p_old text[]) returns void
+-- Slots that the installation has not come to yet: when such a lead changes meanwhile, or its call, what it held is taken in
+-- first, the lowest lead first, as the installation would have.
+create or replace function public.patchbay_baseline_first(p_ids bigint[], p_old text[], p_new text[]) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   v_lead record;
 begin
   if exists (select from public.patchbay_state where key = 'install' and value ->> 'phase' = 'done') then return; end if;
   for v_lead in
-    select x.id, x.old from unnest(p_ids, p_old) as x (id, old)
-    where x.old is not null and not public.patchbay_slot_is_known(x.id) order by x.id
+    select held.id, held.sid from (
+      select x.id, x.sid from unnest(p_ids, p_old) as x (id, sid)
+      union all
+      select l.id, l.call_sid from public.leads l where l.call_sid = any (p_old || p_new) and l.id <> all (p_ids)) as held
+    where held.sid is not null and not public.patchbay_slot_is_known(held.id) order by held.id
   loop
-    perform public.patchbay_slot_changed(v_lead.id, null, v_lead.old, 'baseline');
+    perform public.patchbay_slot_changed(v_lead.id, null, v_lead.sid, 'baseline');
   end loop;
 end $$;
 
@@ -214,7 +218,7 @@ begin
   perform public.patchbay_lock_calls(array(
     select unnest(p_old || p_new)
     union select c.call_sid from public.calls c join unnest(p_ids, p_gone) as x (id, gone) on x.gone and c.lead_id = x.id));
-  if p_source = 'outside' then perform public.patchbay_baseline_first(p_ids, p_old); end if;
+  if p_source = 'outside' then perform public.patchbay_baseline_first(p_ids, p_old, p_new); end if;
   for v_change in
     select * from unnest(p_ids, p_old, p_new, p_gone) as x (id, old, new, gone) order by x.new is null, x.id
   loop
