@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from typing import Any, TypeAlias
 
 from core.app import App
-from core.cli import text
+from core.cli import people, text
 from core.cli.answers import Answer
 from core.errors import BadInput
 from core.linking import Command, Matches, Options, WorklistFilter, activity, commands, fields, lookup, worklist
@@ -34,13 +34,15 @@ UNCHANGED: Mapping[Action, str] = {
 }
 
 
-def _demo(_settings: Settings, words: argparse.Namespace) -> Answering:
+def _demo(settings: Settings, words: argparse.Namespace) -> Answering:
     from core import demo  # a world of words that no other command needs
 
     calls = demo.DEFAULT_CALLS if words.calls is None else fields.whole("--calls", words.calls, 1, 100_000)
     seed = demo.DEFAULT_SEED if words.seed is None else fields.whole("--seed", words.seed, 0, 2**31 - 1)
     if words.if_empty and words.force:
         raise BadInput("--if-empty and --force exclude each other.")
+    if not words.if_empty:
+        demo.require_local(settings)
 
     def answer(app: App) -> Answer:
         if words.if_empty:
@@ -246,4 +248,5 @@ HANDLERS: Mapping[str, Handler] = {
     "activity": _activity,
     "rebuild": _rebuild,
     "doctor": _doctor,
+    **people.HANDLERS,
 }

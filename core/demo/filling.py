@@ -152,23 +152,30 @@ def _local_connection(app: Filled) -> Iterator[Connection]:
         raise _reported(conninfo, failure) from failure
 
 
-def _local_conninfo(app: Filled) -> str:
-    """The database's address.
+def require_local(settings: Settings) -> None:
+    """Refuse a database that demo data must never reach, before anything connects to it.
 
-    :raises NotAllowed: when it is not on this machine.
+    :raises NotAllowed: for a Supabase project, and for a DATABASE_URL that names another machine.
+    :raises BadInput: when DATABASE_URL cannot be read.
     """
-    url = app.database_url
-    if app.settings.data_source == "supabase" or url is None:
+    if settings.data_source == "supabase":
         raise NotAllowed(
             "Demo data never goes into a Supabase project.",
             hint="Unset SUPABASE_URL and the key: without them an embedded database is used.",
         )
-    conninfo = readable(url)[0]
-    given = conninfo_to_dict(conninfo)
-    places = [str(given.get(name) or "") for name in ("host", "hostaddr")]
-    if not all(_is_local(place) for named in places for place in named.split(",")):
-        raise _remote()
-    return conninfo
+    if settings.database_url:
+        given = conninfo_to_dict(readable(settings.database_url)[0])
+        places = [str(given.get(name) or "") for name in ("host", "hostaddr")]
+        if not all(_is_local(place) for named in places for place in named.split(",")):
+            raise _remote()
+
+
+def _local_conninfo(app: Filled) -> str:
+    """The address of the app's database, which is on this machine."""
+    require_local(app.settings)
+    if app.database_url is None:
+        raise NotAllowed("Demo data goes only into a database that DATABASE_URL names, or into the embedded one.")
+    return readable(app.database_url)[0]
 
 
 def _require_local(connection: Connection) -> None:

@@ -279,3 +279,24 @@ def test_the_guides_own_small_tables_can_be_filled(pg18: Any) -> None:
         causes = connection.execute("select count(distinct cause) from calls where lead_id is null").fetchone()
         assert causes is not None and causes[0] >= 10 and report.calls == 120
         app.close()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"DATABASE_URL": "postgresql://user:secret@db.example.com/app"},
+        {"SUPABASE_URL": "https://abc.supabase.example", "SUPABASE_KEY": "k"},
+    ],
+)
+def test_the_command_refuses_before_anything_connects(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.cli import main
+
+    for name in ("DATABASE_URL", "SUPABASE_URL", "SUPABASE_KEY", "SUPABASE_SERVICE_ROLE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["demo", "--force"]) == 4
+    said = capsys.readouterr()
+    assert said.err.startswith("error: Demo data never goes into") and "secret" not in said.err
