@@ -7,6 +7,7 @@ lying beside the repository. Where it is absent, tests that ask for it are not r
 """
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def captured_data() -> Path:
     """Folder with rows captured from a real backend; a test that asks for it is not run where there is none."""
     return CAPTURED_DATA
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port on the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
