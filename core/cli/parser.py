@@ -40,6 +40,8 @@ REPAIR = (
 )
 SEEN_LEAD = Argument("--expect-lead", "refuse unless the call's lead is this one", metavar="ID|none")
 SEEN_CALL = Argument("--expect-call", "refuse unless the lead's current call is this one", metavar="SID|none")
+NAME = Argument("name", "whose", metavar="NAME")
+ROLE = Argument("--role", "viewer (reads), operator (repairs) or admin", metavar="R")
 CURRENT = Argument("--current", "make it the lead's current call, whatever its age", flag=True)
 
 COMMANDS = (
@@ -117,8 +119,23 @@ COMMANDS = (
     ),
     CommandWords("rebuild", "recompute roll-up, links and causes; prints what differed"),
     CommandWords("doctor", "check columns, indexes, triggers and consistency"),
+    CommandWords(
+        "user",
+        "accounts: add, list, disable, passwd",
+        (
+            Argument("verb", "add, list, disable or passwd", metavar="add|list|disable|passwd"),
+            NAME,
+            ROLE,
+            Argument("--password-stdin", "read the password from standard input instead of asking", flag=True),
+        ),
+    ),
+    CommandWords(
+        "token",
+        "API tokens: add, list, revoke",
+        (Argument("verb", "add, list or revoke", metavar="add|list|revoke"), NAME, ROLE),
+    ),
 )
-OPTIONAL = frozenset({"event_id"})
+OPTIONAL = frozenset({"event_id", "name"})
 """Positional arguments that may be left out."""
 
 
