@@ -13,13 +13,13 @@ RETRY_SECONDS = 2.0
 _Result = TypeVar("_Result")
 
 
-def until_won(attempt: Callable[[], _Result], lost: Callable[[Busy], bool], seconds: float = RETRY_SECONDS) -> _Result:
+def until_won(attempt: Callable[[], _Result], lost: Callable[[Busy], bool], seconds: float | None = None) -> _Result:
     """Run ``attempt`` until it wins, for about two seconds.
 
     :param lost: whether this Busy is a lost race (and not, say, a pool without a free connection).
     :raises Busy: when it kept losing.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + (RETRY_SECONDS if seconds is None else seconds)
     pause = 0.02
     while True:
         try:

@@ -166,7 +166,10 @@ def _operation(where: Where) -> tuple[str, str | None]:
     if where.op == "not_null":
         return "not.is.null", None
     if where.op == "in":
-        return "in", f"({','.join(_quoted(text) for text in _texts(where))})"
+        texts = _texts(where)
+        if texts == [""]:  # PostgREST reads a list of one empty text as an empty list
+            texts = ["", ""]
+        return "in", f"({','.join(map(_quoted, texts))})"
     text = scalar(where.column, where.value) or ""
     if where.op in _COMPARE:
         return _COMPARE[where.op], text
