@@ -107,43 +107,56 @@ select 'invariant', l.id::text, null, to_jsonb(c) from public.leads l left join 
   where public.patchbay_sid(l.call_sid) is not null and c.lead_id is distinct from l.id
     and not exists (select from public.leads h where h.id = c.lead_id and h.call_sid = l.call_sid);
 
--- Replay what a trigger could not follow, oldest first. A slot that still holds what the writer set is followed as usual; then
--- the calls that passed through it meanwhile are looked at.
+-- Replay what triggers could not follow, oldest first. One that fails stays for the next time and does not stop the others; no
+-- lock is waited for long: a writer may hold a lead for minutes. Returns how many were replayed.
 create or replace function public.patchbay_replay_errors(p_limit int default 1000) returns int
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '100ms' as $$
 declare
   v_error public.link_errors;
   v_began timestamptz := clock_timestamp();
   v_count int := 0;
+begin
+  for v_error in select * from public.link_errors where replayed_at is null order by id limit p_limit for update skip locked loop
+    begin
+      if v_error.lead_id is not null then perform public.patchbay_replay_slot(v_error, v_began);
+      elsif v_error.relation = 'leads' then
+        perform public.patchbay_note_leads(array(select id from public.leads
+          union select lead_id from public.lead_numbers union select lead_id from public.lead_mentions));
+      else
+        perform public.patchbay_roll_up(coalesce(v_error.call_sids, array(select call_sid::text from public.calls)));
+      end if;
+      update public.link_errors set replayed_at = clock_timestamp() where id = v_error.id;
+      v_count := v_count + 1;
+    exception when others then
+      raise log 'patchbay: missed change % could not be replayed: %', v_error.id, sqlerrm;
+    end;
+  end loop;
+  return v_count;
+end $$;
+
+-- Replay one missed slot change. A slot that still holds what the writer set is followed as usual; then the calls that passed
+-- through it meanwhile are looked at.
+create or replace function public.patchbay_replay_slot(p_error public.link_errors, p_began timestamptz) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
   v_known text;
   v_slot text;
 begin
-  for v_error in select * from public.link_errors where replayed_at is null order by id limit p_limit for update skip locked loop
-    if v_error.lead_id is not null then
-      perform 1 from public.leads where id = v_error.lead_id for update;
-      perform public.patchbay_lock_calls(array_remove(array[v_error.old_slot, v_error.new_slot], null));
-      v_known := (select e.after -> 'leads' ->> v_error.lead_id::text from public.link_events e
-                  where e.lead_ids @> array[v_error.lead_id] and e.after -> 'leads' ? v_error.lead_id::text order by e.id desc limit 1);
-      v_slot := (select public.patchbay_sid(call_sid) from public.leads where id = v_error.lead_id);
-      if v_error.gone then
-        perform public.patchbay_lead_gone(v_error.lead_id, v_error.old_slot)
-        where not exists (select from public.leads where id = v_error.lead_id);
-      else
-        if v_slot is not distinct from v_error.new_slot and v_known is distinct from v_slot then
-          perform public.patchbay_slot_changed(v_error.lead_id, v_error.old_slot, v_slot);
-        end if;
-        perform public.patchbay_replay_passed(v_error.lead_id, v_error.old_slot, v_error.new_slot, v_error.at, v_began);
-      end if;
-    elsif v_error.relation = 'leads' then
-      perform public.patchbay_note_leads(array(select id from public.leads
-        union select lead_id from public.lead_numbers union select lead_id from public.lead_mentions));
-    else
-      perform public.patchbay_roll_up(coalesce(v_error.call_sids, array(select call_sid::text from public.calls)));
+  perform 1 from public.leads where id = p_error.lead_id for update;
+  perform public.patchbay_note_leads(array[p_error.lead_id]);
+  perform public.patchbay_lock_calls(array_remove(array[p_error.old_slot, p_error.new_slot], null));
+  v_known := (select e.after -> 'leads' ->> p_error.lead_id::text from public.link_events e
+              where e.lead_ids @> array[p_error.lead_id] and e.after -> 'leads' ? p_error.lead_id::text order by e.id desc limit 1);
+  v_slot := (select public.patchbay_sid(call_sid) from public.leads where id = p_error.lead_id);
+  if p_error.gone then
+    perform public.patchbay_lead_gone(p_error.lead_id, p_error.old_slot)
+    where not exists (select from public.leads where id = p_error.lead_id);
+  else
+    if v_slot is not distinct from p_error.new_slot and v_known is distinct from v_slot then
+      perform public.patchbay_slot_changed(p_error.lead_id, p_error.old_slot, v_slot);
     end if;
-    update public.link_errors set replayed_at = clock_timestamp() where id = v_error.id;
-    v_count := v_count + 1;
-  end loop;
-  return v_count;
+    perform public.patchbay_replay_passed(p_error.lead_id, p_error.old_slot, p_error.new_slot, p_error.at, p_began);
+  end if;
 end $$;
 
 -- What a missed slot change left behind where the slot alone does not tell: the call it set is the lead's history, the call it
@@ -174,7 +187,7 @@ end $$;
 -- Repair whatever drifted (triggers were off, a restore …): replay missed changes, follow slots that differ from the ledger,
 -- roll every call up again, take links from the ledger. Returns what differed.
 create or replace function public.patchbay_rebuild() returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '1s' as $$
 declare
   v_ids bigint[]; v_old text[]; v_new text[]; v_gone boolean[];
   v_errors int := 0;

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -125,7 +126,7 @@ def test_a_missed_deletion_of_leads_is_replayed(desk: Desk, statement: str) -> N
 def test_a_missed_insertion_of_leads_is_replayed(desk: Desk) -> None:
     with broken(desk):
         desk.sql("insert into leads (call_sid, phone, notes) values (%s, '+14155550123', %s)", A, f"call {B}")
-    desk.rebuild()
+    desk.one("select patchbay_replay_errors()")
     assert desk.state(A) == "current"
     assert desk.one("select count(*) from lead_numbers") == 1
     assert desk.one("select call_sid from lead_mentions") == B
@@ -153,6 +154,46 @@ def test_changes_that_could_not_even_be_noted_are_found_by_a_rebuild(desk: Desk)
     desk.rebuild()
     assert (desk.lead_of(A), desk.lead_of(B)) == (lead, None)
     desk.assert_sound()
+
+
+def test_what_was_missed_is_replayed_by_itself_before_the_next_judging(desk: Desk) -> None:
+    (lead,) = desk.leads(1)
+    with broken(desk):
+        desk.set_slot(lead, A)
+        desk.calls(B)
+    batch = desk.one("select judge_batch(10)")
+    assert desk.errors() == []
+    assert {call["call_sid"]: call["lead_id"] for call in batch["calls"]} == {A: lead, B: None}
+    desk.assert_sound()
+
+
+def test_a_change_that_cannot_be_replayed_does_not_stop_the_others(desk: Desk) -> None:
+    (lead,) = desk.leads(1)
+    desk.sql(
+        "insert into link_errors (relation, operation, error, call_sids)"
+        " values ('call_events', 'insert', '55P03', array[repeat('x', 60)])"
+    )
+    with broken(desk):
+        desk.set_slot(lead, A)
+    desk.one("select judge_batch(10)")
+    assert desk.lead_of(A) == lead
+    assert [row[0] for row in desk.errors()] == ["call_events"]
+
+
+def test_a_replay_does_not_wait_for_a_writer_that_holds_its_lead(db: str) -> None:
+    with psycopg.connect(db, autocommit=True) as here, psycopg.connect(db, autocommit=True) as there:
+        desk, holder = Desk(here), Desk(there)
+        ada, bo = desk.leads(2)
+        with broken(desk):
+            desk.set_slot(ada, A)
+            desk.set_slot(bo, B)
+        with holder.connection.transaction():
+            holder.sql("select 1 from leads where id = %s for update", ada)
+            began = time.monotonic()
+            assert desk.one("select patchbay_replay_errors()") == 1
+            assert time.monotonic() - began < 0.6
+        assert (desk.one("select patchbay_replay_errors()"), desk.lead_of(A), desk.lead_of(B)) == (1, ada, bo)
+        desk.assert_sound()
 
 
 def outcome(desk: Desk, writes: Sequence[Write], missed: Sequence[bool]) -> Any:
