@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -230,6 +230,9 @@ class EmbeddedServer:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(START_SECONDS)
+        if self._socket_folder != self._data:
+            with suppress(OSError):
+                self._socket_folder.rmdir()
 
     def _identity(self) -> dict[str, Any]:
         """How a server process is run: never as root, without our variables, in a folder that everybody has."""

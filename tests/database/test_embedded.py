@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import psycopg
+import psycopg.conninfo
 import pytest
 
 from core.app import build
@@ -94,7 +95,10 @@ def test_starts_and_stops_and_keeps_its_data(place: Path) -> None:
 def test_a_long_path_still_has_a_socket(place: Path) -> None:
     server = EmbeddedServer(place / ("long-" * 20) / "data with a space")
     psycopg.connect(server.url).close()
+    sockets = Path(psycopg.conninfo.conninfo_to_dict(server.url)["host"] or "")
+    assert not str(sockets).startswith(str(place))
     server.close()
+    assert not sockets.exists()
 
 
 def test_two_processes_share_it_and_the_last_one_stops_it(place: Path) -> None:
