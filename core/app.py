@@ -1,16 +1,18 @@
 """The one place where things are wired: settings become an :class:`App`. Nothing connects when this is imported."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from core.access import Access
-from core.errors import Unavailable
+from core.errors import MigrationNeeded, Unavailable
 from core.leads import Leads
 from core.linking import Linking
 from core.settings import Settings
+from core.store import backfill
 from core.store.embedded import EmbeddedServer, default_folder
+from core.store.failures import MIGRATE_HINT, PASTE_HINT
 from core.store.gateway import Gateway
 from core.store.migrate import migrate, newest_version
 from core.store.postgres import STATEMENT_TIMEOUT, PostgresGateway
@@ -21,7 +23,7 @@ from core.transcripts import Transcripts
 class App:
     """Everything that a way in (console, command line, HTTP, a script) works with. Safe to share between threads.
 
-    :ivar database_url: libpq URL of the database; None where it is reached otherwise.
+    :ivar database_url: libpq URL of the database; None for a Supabase project reached by URL and key alone.
     """
 
     settings: Settings
@@ -32,6 +34,8 @@ class App:
     access: Access
     database_url: str | None = field(repr=False)
     _server: EmbeddedServer | None = field(default=None, repr=False)
+    _ready: threading.Event = field(default_factory=threading.Event, repr=False)
+    _filled: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def is_migrated(self) -> bool:
         """Whether the database has the newest schema that this code knows.
@@ -39,6 +43,33 @@ class App:
         :raises core.errors.Unavailable: when the database cannot be asked, or has no schema of ours at all.
         """
         return bool(self.gateway.call("patchbay_schema_version") == newest_version())
+
+    @property
+    def migrate_hint(self) -> str:
+        """What to do when the schema is missing or old: run the migrations, or paste them."""
+        return MIGRATE_HINT if self.database_url else PASTE_HINT
+
+    def require_schema(self) -> None:
+        """Return when the database has the newest schema; asked until it once had.
+
+        :raises core.errors.MigrationNeeded: when it has none, an older or a newer one, with what to do.
+        :raises core.errors.Unavailable: when the database cannot be asked.
+        """
+        if self._ready.is_set():
+            return
+        if not self.is_migrated():
+            message = "The database has an older or newer schema than this Patchbay."
+            raise MigrationNeeded(message, hint=self.migrate_hint)
+        self._ready.set()
+
+    def finish_installation(self, progress: Callable[[str], None] = lambda line: None) -> None:
+        """Take in the calls and leads that were there before, where pasting the migrations left that to us.
+
+        :param progress: told a line for people now and then.
+        """
+        if not self._filled.is_set():
+            backfill.fill(self.gateway, progress)
+            self._filled.set()
 
     def close(self) -> None:
         """Give connections and the embedded server up; may be called again."""
@@ -51,23 +82,22 @@ def build(settings: Settings, *, statement_timeout: float = STATEMENT_TIMEOUT) -
     """Wire the application over the database that the settings choose.
 
     Without SUPABASE_URL and DATABASE_URL the embedded PostgreSQL is started and brought to the newest schema;
-    a database of somebody's own is left as it is until ``migrate`` is called for it.
+    a database of somebody's own is left as it is until it is migrated; see :meth:`App.require_schema`.
 
-    :param statement_timeout: seconds that one statement may take.
-    :raises core.errors.Unavailable: when the embedded database cannot be started, or for a Supabase project.
-    :raises core.errors.BadInput: when DATABASE_URL cannot be read.
+    :param statement_timeout: seconds that one statement may take; a Supabase project's own limit may be shorter.
+    :raises core.errors.Unavailable: when the embedded database cannot be started.
+    :raises core.errors.BadInput: when DATABASE_URL, SUPABASE_URL or its key cannot be meant.
     """
     if settings.data_source == "supabase":
-        raise Unavailable(
-            "This version reads the database through DATABASE_URL, not through SUPABASE_URL and its key.",
-            hint="Unset SUPABASE_URL, and set DATABASE_URL to the project's connection string (Supabase: Connect).",
-        )
+        return _over(settings, _supabase(settings, statement_timeout), settings.database_url)
     if settings.database_url:
-        return _over(settings, settings.database_url, None, statement_timeout)
+        gateway = PostgresGateway(settings.database_url, statement_timeout=statement_timeout)
+        return _over(settings, gateway, settings.database_url)
     server = _embedded(settings)
     try:
         migrate(server.url)
-        return _over(settings, server.url, server, statement_timeout)
+        gateway = PostgresGateway(server.url, statement_timeout=statement_timeout, on_down=server.ensure)
+        return _over(settings, gateway, server.url, server)
     except BaseException:
         server.close()
         raise
@@ -85,7 +115,7 @@ def database(settings: Settings) -> Iterator[str]:
     if settings.data_source == "supabase":
         raise Unavailable(
             "A Supabase URL and key alone cannot change the schema.",
-            hint="Set DATABASE_URL too, or paste the output of: python -m core migrate --print",
+            hint=PASTE_HINT,
         )
     server = _embedded(settings)
     try:
@@ -101,13 +131,15 @@ _sharing = threading.Lock()
 def shared() -> App:
     """The process's one App, built from the environment at first use; server and page scripts share it.
 
-    :raises core.errors.PatchbayError: as :func:`build`; the next call tries again.
+    :raises core.errors.PatchbayError: as :func:`build` and :meth:`App.require_schema`; the next call tries again.
     """
     global _shared
     with _sharing:
         if _shared is None:
             _shared = build(Settings.load())
-        return _shared
+        app = _shared
+    app.require_schema()  # outside the lock: who waits for a database that is down waits three seconds, not in a queue
+    return app
 
 
 def close_shared() -> None:
@@ -123,8 +155,15 @@ def _embedded(settings: Settings) -> EmbeddedServer:
     return EmbeddedServer(settings.data_dir or default_folder())
 
 
-def _over(settings: Settings, url: str, server: EmbeddedServer | None, statement_timeout: float) -> App:
-    gateway = PostgresGateway(url, statement_timeout=statement_timeout, on_down=server.ensure if server else None)
+def _supabase(settings: Settings, answer_timeout: float) -> Gateway:
+    from core.store.supabase import SupabaseGateway  # a second of imports, for those who use it
+
+    hint = MIGRATE_HINT if settings.database_url else PASTE_HINT
+    url, key = settings.supabase_url or "", settings.supabase_key or ""
+    return SupabaseGateway(url, key, answer_timeout=answer_timeout, migrate_hint=hint)
+
+
+def _over(settings: Settings, gateway: Gateway, url: str | None, server: EmbeddedServer | None = None) -> App:
     return App(
         settings=settings,
         gateway=gateway,

@@ -13,14 +13,13 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from core.errors import MigrationNeeded, PatchbayError
+from core.errors import PatchbayError
 from core.settings import Settings, wants_tracebacks
 
 INTERRUPTED = 130
 LONG = frozenset({"demo", "doctor", "rebuild"})
 """Commands that read everything; nobody waits for them in front of a page."""
 LONG_SECONDS = 3600.0
-MIGRATE_HINT = "Run: python -m core migrate"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,8 +65,8 @@ def _answer(words: Any) -> Any:
     timeout = LONG_SECONDS if words.command in LONG else STATEMENT_TIMEOUT
     app = build(settings, statement_timeout=timeout)
     try:
-        if not app.is_migrated():
-            raise MigrationNeeded("The database has an older or newer schema than this Patchbay.", hint=MIGRATE_HINT)
+        app.require_schema()
+        app.finish_installation(lambda line: print(line, file=sys.stderr))
         return answering(app)
     finally:
         app.close()

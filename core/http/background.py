@@ -39,7 +39,9 @@ class Judging(threading.Thread):
 
     def _portion(self) -> int:
         try:
-            judged = application.shared().linking.judge(JUDGE_LIMIT)
+            app = application.shared()
+            app.finish_installation()
+            judged = app.linking.judge(JUDGE_LIMIT)
             self._say(None)
         except PatchbayError as error:
             self._say(error.code)

@@ -31,6 +31,11 @@ RETRYABLE = frozenset({"PB006", "55P03", "40P01"})
 """Lost a race: our functions' own code, a lock that was not had in time, a deadlock's victim."""
 
 MIGRATE_HINT = "Run: python -m core migrate"
+PASTE_HINT = (
+    "Paste the output of this into the project's SQL editor: python -m core migrate --print"
+    " (or set DATABASE_URL too and run: python -m core migrate)"
+)
+"""For a Supabase project reached by URL and key alone, which cannot change a schema."""
 MAYBE_DONE = "If this was a change, look whether it was made before repeating it."
 
 

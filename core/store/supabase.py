@@ -16,7 +16,7 @@ from supabase import Client
 
 from core.errors import BadInput, Busy, DatabaseDown, MigrationNeeded, PatchbayError, Unavailable
 from core.store import rest_filters
-from core.store.failures import RETRYABLE, Report, database_error, function_missing
+from core.store.failures import PASTE_HINT, RETRYABLE, Report, database_error, function_missing
 from core.store.gateway import Condition, Order, Row
 from core.store.races import until_won
 from core.store.rest import Channel, facts_of
@@ -29,10 +29,6 @@ PAGE = 1000
 FEWEST_MAX_ROWS = 100
 """An answer with fewer rows is never one that was cut."""
 PING_SECONDS = 2.6
-PASTE_HINT = (
-    "Paste the output of this into the project's SQL editor: python -m core migrate --print"
-    " (or set DATABASE_URL too and run: python -m core migrate)"
-)
 RIGHTS_HINT = "Use the project's secret key: SUPABASE_SERVICE_ROLE_KEY."
 KEY_HINT = "Check SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY: the project's settings show both (API keys)."
 

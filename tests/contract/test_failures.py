@@ -25,8 +25,9 @@ from core.errors import (
     TimedOut,
     Unavailable,
 )
+from core.store.failures import PASTE_HINT
 from core.store.gateway import AnyOf, Gateway, Where
-from core.store.supabase import PASTE_HINT, SupabaseGateway
+from core.store.supabase import SupabaseGateway
 from tests.contract.rest import SECRET_KEY, Rest, free_port, key, prepare, serving
 from tests.database.conftest import Cluster
 

@@ -133,7 +133,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise state["portion"]
         return int(state["portion"])
 
-    app = SimpleNamespace(is_migrated=migrated, linking=SimpleNamespace(judge=judge))
+    app = SimpleNamespace(is_migrated=migrated, finish_installation=lambda: None, linking=SimpleNamespace(judge=judge))
     monkeypatch.setattr(application, "shared", lambda: app)
     return state
 
@@ -189,9 +189,14 @@ def test_a_bad_environment_is_said_before_the_server_starts(monkeypatch: pytest.
         server_parts()
 
 
-def test_a_supabase_project_is_told_what_to_set() -> None:
-    with pytest.raises(Unavailable, match="DATABASE_URL"):
-        application.build(Settings.load(env={"SUPABASE_URL": "https://x.supabase.co", "SUPABASE_KEY": "k"}))
+def test_a_supabase_project_without_database_url_is_migrated_by_pasting() -> None:
+    settings = Settings(supabase_url="https://x.supabase.co", supabase_key="sb_secret_word")
+    app = application.build(settings)
+    assert app.database_url is None and "migrate --print" in app.migrate_hint
+    app.close()
+    with pytest.raises(Unavailable) as raised, application.database(settings):
+        pass
+    assert "cannot change the schema" in raised.value.message and "migrate --print" in (raised.value.hint or "")
 
 
 def test_the_application_is_built_once_per_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +204,7 @@ def test_the_application_is_built_once_per_process(monkeypatch: pytest.MonkeyPat
 
     def build(_settings: Settings) -> Any:
         time.sleep(0.05)
-        built.append(SimpleNamespace(close=lambda: built.append("closed")))
+        built.append(SimpleNamespace(require_schema=lambda: None, close=lambda: built.append("closed")))
         return built[-1]
 
     monkeypatch.setattr(application, "build", build)
