@@ -1,7 +1,8 @@
-"""``python -m tests.bench [--calls 10000 100000] [--seed 1] [--rounds 60] [--json FILE]``
+"""``make bench``: how fast Patchbay is, as ratios to the same work without it.
 
-Builds a database of each size on the embedded PostgreSQL in a temporary folder and measures, in one run, what people
-and the backend wait for, as ratios to the same work without Patchbay.
+Builds a database of each size on the embedded PostgreSQL in a temporary folder, then measures every case on all of
+them turn about: what people wait for beside a bare index read with psycopg and beside pandas, what the triggers cost
+the backend, how fast calls are judged, and how long an installation keeps a writer waiting.
 """
 
 import argparse
@@ -11,8 +12,8 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,20 +25,25 @@ from core.app import build
 from core.settings import Settings
 from core.store.embedded import EmbeddedServer
 from tests.bench import installing, reading, writing
-from tests.bench.reading import Bare, PandasTimes
-from tests.bench.timing import Pair
+from tests.bench.reading import Bare
+from tests.bench.timing import Case, Pair, measure
 from tests.bench.town import OWN_NUMBER, Town
+
+MORE_WRITES = 3
+"""Writes are short and jittery: so many times more rounds."""
 
 
 def main() -> None:
-    """Measure every size, then say how flat the times are."""
-    words = _words()
-    began = time.perf_counter()
-    results = {}
-    with _server() as url:
-        for calls in words.calls:
-            results[calls] = _measure(_new_database(url, calls), calls, words.seed, words.rounds)
-    _print_flatness(results)
+    """Build every size, then measure every case on all of them."""
+    words, began = _words(), time.perf_counter()
+    with ExitStack() as stack:
+        url = stack.enter_context(_server())
+        sites = [stack.enter_context(_site(url, calls, words.seed)) for calls in sorted(words.calls)]
+        pairs = _measured(sites, words.rounds)
+        for site in sites:
+            site.compare_with_pandas({pair.name: pair.ours for pair in pairs[site.calls]})
+            site.look_for_drift()
+        results = {site.calls: site.results | {"cases": [p.to_json() for p in pairs[site.calls]]} for site in sites}
     print(f"\ntook {time.perf_counter() - began:.0f} s on {_machine()}")
     if words.json:
         report = {"machine": _machine(), "seed": words.seed, "sizes": results}
@@ -71,88 +77,106 @@ def _server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_database(url: str, calls: int) -> str:
+class Site:
+    """One database of one size, installed, linked and judged; what that took is in ``results``."""
+
+    def __init__(self, stack: ExitStack, url: str, calls: int, seed: int) -> None:
+        self.url, self.calls = url, calls
+        self.results: dict[str, Any] = {}
+        connection = stack.enter_context(psycopg.connect(url, autocommit=True))
+        self._install(Town(connection, calls, seed))
+        app = build(Settings(database_url=url, own_numbers=(OWN_NUMBER,)), statement_timeout=300)
+        stack.callback(app.close)
+        self._linking, self._bare = app.linking, Bare(url)
+        stack.callback(self._bare.close)
+        self._judge()
+        connection.execute("vacuum analyze")
+        writing.prepare(self._town)
+        self._ours, self._theirs = (stack.enter_context(psycopg.connect(url, autocommit=True)) for _ in range(2))
+
+    def cases(self, rounds: int) -> Iterator[Case]:
+        """Everything that is compared with its bare form; each is made when its turn comes."""
+        yield from reading.read_pages(self._linking, self._bare, rounds)
+        yield reading.look_up(self._linking, self._bare, rounds)
+        yield from writing.trigger_costs(self._bare, self._ours, self._theirs, rounds * MORE_WRITES)
+        yield reading.link(self._linking, self._bare, rounds)
+
+    def compare_with_pandas(self, ours: dict[str, float]) -> None:
+        """Print how much longer merging the three tables takes."""
+        merged = reading.merge_in_pandas(self.url)
+        self.results["pandas_ms"] = asdict(merged)
+        print(f"\n  {f'{self.calls:,} calls':28}{'Patchbay':>12}{'pandas':>12}{'faster':>8}")
+        for name, took in (
+            ("first page", merged.first_page),
+            ("count", merged.count),
+            ("lookup by SID", merged.lookup),
+        ):
+            print(f"  {name:28}{ours[name]:9.2f} ms{took:9.0f} ms{took / ours[name]:7.0f}x")
+
+    def look_for_drift(self) -> None:
+        """After all of it the roll-up must be what a rebuild would make, and no trigger may have failed."""
+        drift = self._bare.rows("select kind, count(*) as n from public.link_drift group by 1")
+        errors = self._bare.rows(
+            "select message, count(*) as n from public.link_errors where replayed_at is null group by 1"
+        )
+        self.results |= {"drift": drift, "trigger_errors": errors}
+        print(f"  drift {drift or 'none'}, trigger errors {errors or 'none'}")
+
+    def _install(self, town: Town) -> None:
+        began = time.perf_counter()
+        town.build()
+        self._town = town
+        print(f"\n{self.calls:,} calls, {town.leads:,} leads (built in {time.perf_counter() - began:.0f} s)")
+        met = installing.install(self.url)
+        town.link_history()
+        self.results["install"] = asdict(met)
+        print(
+            f"  install    {met.seconds:.1f} s; a writer waited {met.longest_wait:.0f} ms at most ({met.longest_in}), "
+            f"{met.statements:,} statements, {len(met.errors)} errors" + "".join(f"\n    {e}" for e in met.errors[:3])
+        )
+
+    def _judge(self) -> None:
+        began = time.perf_counter()
+        judged = self._linking.judge()
+        seconds = time.perf_counter() - began
+        self.results["judging"] = {
+            "judged": judged,
+            "seconds": round(seconds, 1),
+            "per_second": round(judged / seconds),
+        }
+        print(f"  judging    {judged:,} judgements in {seconds:.1f} s: {judged / seconds:,.0f} a second", flush=True)
+
+
+@contextmanager
+def _site(url: str, calls: int, seed: int) -> Iterator[Site]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"create database bench_{calls}".encode())
-    return make_conninfo(url, dbname=f"bench_{calls}")
+    with ExitStack() as stack:
+        yield Site(stack, make_conninfo(url, dbname=f"bench_{calls}"), calls, seed)
 
 
-def _measure(url: str, calls: int, seed: int, rounds: int) -> dict[str, Any]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        began = time.perf_counter()
-        town = Town(connection, calls, seed)
-        town.build()
-        print(f"\n{calls:,} calls, {town.leads:,} leads (built in {time.perf_counter() - began:.0f} s)")
-        installed = installing.install(url)
-        _print_install(installed)
-        town.link_history()
-        app = build(Settings(database_url=url, own_numbers=(OWN_NUMBER,)), statement_timeout=300)
-        bare = Bare(url)
-        try:
-            judged = _judge(app.linking)
-            connection.execute("vacuum analyze")
-            writing.prepare(town)
-            return {"install": asdict(installed), "judged_per_second": judged, **_cases(app.linking, bare, url, rounds)}
-        finally:
-            bare.close()
-            app.close()
-
-
-def _judge(linking: Any) -> int:
-    began = time.perf_counter()
-    judged = linking.judge()
-    seconds = time.perf_counter() - began
-    print(f"  judging    {judged:,} calls in {seconds:.1f} s: {judged / seconds:,.0f} calls/s")
-    return round(judged / seconds)
-
-
-def _cases(linking: Any, bare: Bare, url: str, rounds: int) -> dict[str, Any]:
-    print(f"\n  {'':28}{'Patchbay':>12}{'bare':>12}{'ratio':>8}")
-    reads = _printed(reading.read_pages(linking, bare, rounds))
-    reads.append(_printed(iter([reading.look_up(linking, bare, rounds)]))[0])
-    merged = reading.merge_in_pandas(url)
-    writes = _printed(writing.trigger_costs(url, bare, rounds * 3))
-    writes.append(_printed(iter([reading.link(linking, bare, rounds)]))[0])
-    _print_pandas(reads, merged)
-    drift = bare.rows("select kind, count(*) as n from public.link_drift group by 1")
-    errors = bare.rows("select message, count(*) as n from public.link_errors where replayed_at is null group by 1")
-    print(f"  drift {drift or 'none'}, trigger errors {errors or 'none'}")
-    pairs = [pair.to_json() for pair in (*reads, *writes)]
-    return {"cases": pairs, "pandas_ms": asdict(merged), "drift": drift, "trigger_errors": errors}
-
-
-def _printed(pairs: Iterator[Pair]) -> list[Pair]:
-    shown = []
-    for pair in pairs:
-        print(f"  {pair.name:28}{pair.ours:9.2f} ms{pair.bare:9.2f} ms{pair.ratio:7.1f}x", flush=True)
-        shown.append(pair)
-    return shown
-
-
-def _print_install(met: installing.Installed) -> None:
+def _measured(sites: Sequence[Site], rounds: int) -> dict[int, list[Pair]]:
+    """Each case on all sites at once, printed as it comes."""
+    found: dict[int, list[Pair]] = {site.calls: [] for site in sites}
     print(
-        f"  install    {met.seconds:.1f} s; a writer waited {met.longest_wait:.0f} ms at most ({met.longest_in})",
-        end="",
+        "\n  " + " " * 26 + "".join(f"{f'{site.calls:,} calls':>14}{'bare':>12}{'ratio':>8}" for site in sites), end=""
     )
-    print(f", {met.statements:,} statements, {len(met.errors)} errors" + "".join(f"\n    {e}" for e in met.errors[:3]))
+    print(f"{'growth':>9}" if len(sites) > 1 else "")
+    for cases in zip(*(site.cases(rounds) for site in sites), strict=True):
+        names = {case.name for case in cases}
+        if len(names) != 1:
+            raise AssertionError(f"the databases differ in their cases: {sorted(names)}")
+        pairs = measure(cases)
+        for site, pair in zip(sites, pairs, strict=True):
+            found[site.calls].append(pair)
+        _print_row(pairs)
+    return found
 
 
-def _print_pandas(reads: list[Pair], merged: PandasTimes) -> None:
-    ours = {pair.name: pair.ours for pair in reads}
-    print(f"\n  {'':28}{'Patchbay':>12}{'pandas':>12}{'faster':>8}")
-    for name, took in (("first page", merged.first_page), ("count", merged.count), ("lookup by SID", merged.lookup)):
-        print(f"  {name:28}{ours[name]:9.2f} ms{took:9.0f} ms{took / ours[name]:7.0f}x")
-
-
-def _print_flatness(results: dict[int, dict[str, Any]]) -> None:
-    sizes = sorted(results)
-    if len(sizes) < 2:
-        return
-    small, large = ({case["name"]: case["ms"] for case in results[size]["cases"]} for size in (sizes[0], sizes[-1]))
-    print(f"\n  {'':28}{sizes[0]:>12,}{sizes[-1]:>12,}{'growth':>8}")
-    for name in small:
-        if name in large:
-            print(f"  {name:28}{small[name]:9.2f} ms{large[name]:9.2f} ms{large[name] / small[name]:7.1f}x")
+def _print_row(pairs: Sequence[Pair]) -> None:
+    print(f"  {pairs[0].name:26}", end="")
+    print("".join(f"{pair.ours:11.2f} ms{pair.bare:9.2f} ms{pair.ratio:7.1f}x" for pair in pairs), end="")
+    print(f"{pairs[-1].ours / pairs[0].ours:8.1f}x" if len(pairs) > 1 else "", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool
 from core.linking import Command, Linking, WorklistFilter
 from core.linking.worklist import make_cursor
 from core.settings import DEFAULT_GRACE_SECONDS
-from tests.bench.timing import Pair, compare, milliseconds
+from tests.bench.timing import Case, milliseconds
 
 PAGE = 50
 DEEP = 0.8
@@ -81,7 +81,7 @@ class PandasTimes:
     rows: int
 
 
-def read_pages(linking: Linking, bare: Bare, rounds: int) -> Iterator[Pair]:
+def read_pages(linking: Linking, bare: Bare, rounds: int) -> Iterator[Case]:
     """First page, each cause, next pages, count."""
     now = datetime.now(UTC) - timedelta(seconds=DEFAULT_GRACE_SECONDS)
     everything = WorklistFilter()
@@ -95,19 +95,19 @@ def read_pages(linking: Linking, bare: Bare, rounds: int) -> Iterator[Pair]:
         cursor = make_cursor({**place, "started_at": place["started_at"].isoformat()})
         yield _page(linking, bare, name, everything, _UNLINKED + _AFTER, params, rounds, cursor)
     count = f"select count(*) from public.calls where {_UNLINKED}"
-    yield compare("count", lambda: linking.count(everything), lambda: bare.rows(count, {"now": now}), rounds=rounds)
+    yield Case("count", lambda: linking.count(everything), lambda: bare.rows(count, {"now": now}), rounds=rounds)
 
 
 def _page(
     linking: Linking, bare: Bare, name: str, wanted: WorklistFilter, where: str, params: Any, rounds: int,
     cursor: str | None = None,
-) -> Pair:  # fmt: skip
+) -> Case:  # fmt: skip
     statement, given = _PAGE.format(where), {**params, "size": PAGE + 1}
     ours = [call.call_sid for call in linking.worklist(wanted, limit=PAGE, after=cursor).items]
     same = [row["call_sid"] for row in bare.rows(statement, given)][:PAGE]
     if ours != same:
         raise AssertionError(f"{name}: the two ways read different calls")
-    return compare(
+    return Case(
         name,
         lambda: linking.worklist(wanted, limit=PAGE, after=cursor),
         lambda: bare.rows(statement, given),
@@ -120,11 +120,11 @@ def _place(bare: Bare, now: datetime, skipped: int) -> dict[str, Any]:
     return bare.rows(statement, {"now": now, "size": 1, "skipped": skipped - 1})[0]
 
 
-def look_up(linking: Linking, bare: Bare, rounds: int) -> Pair:
+def look_up(linking: Linking, bare: Bare, rounds: int) -> Case:
     """A call's whole story by its SID."""
     sids = [row["call_sid"] for row in bare.rows("select call_sid from public.calls order by md5(call_sid) limit 500")]
     mine, others = itertools.cycle(sids), itertools.cycle(sids)
-    return compare(
+    return Case(
         "lookup by SID",
         lambda: linking.lookup(next(mine)),
         lambda: bare.several(_PARTS, [next(others)]),
@@ -132,11 +132,11 @@ def look_up(linking: Linking, bare: Bare, rounds: int) -> Pair:
     )
 
 
-def link(linking: Linking, bare: Bare, rounds: int) -> Pair:
+def link(linking: Linking, bare: Bare, rounds: int) -> Case:
     """Preview and link of an unlinked call, beside reading and writing the same rows without any rule."""
     pairs = _free_pairs(bare, 2 * (rounds + 10))
     mine, others = iter(pairs[::2]), iter(pairs[1::2])
-    return compare(
+    return Case(
         "link (preview + commit)",
         lambda: _link(linking, *next(mine)),
         lambda: _write(bare, *next(others)),

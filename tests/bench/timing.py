@@ -1,16 +1,27 @@
-"""Measuring two ways of doing the same thing, turn about, so that both meet the same machine."""
+"""Measuring several ways of doing things turn about, so that all of them meet the same machine at the same time."""
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Work = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """One thing done through Patchbay (``ours``) and without it (``bare``), at most ``rounds`` times."""
+
+    name: str
+    ours: Work
+    bare: Work
+    rounds: int
+    warm: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """Medians in milliseconds: ``ours`` through Patchbay, ``bare`` without it."""
+    """What a case took: medians in milliseconds."""
 
     name: str
     ours: float
@@ -40,15 +51,23 @@ def milliseconds(work: Work) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def compare(name: str, ours: Work, bare: Work, *, rounds: int, seconds: float = 6.0, warm: int = 5) -> Pair:
-    """Medians of up to ``rounds`` turns each, stopping after ``seconds``; ``warm`` turns go unmeasured."""
-    for _ in range(warm):
-        ours()
-        bare()
+def measure(cases: Sequence[Case], seconds: float = 8.0) -> list[Pair]:
+    """The same case on databases of several sizes: medians of all their rounds, stopping after ``seconds``."""
+    for case in cases:
+        for _ in range(case.warm):
+            case.ours()
+            case.bare()
+    works = [work for case in cases for work in (case.ours, case.bare)]
+    times: list[list[float]] = [[] for _ in works]
     end = time.perf_counter() + seconds
-    mine: list[float] = []
-    others: list[float] = []
-    while len(mine) < rounds and (len(mine) < 5 or time.perf_counter() < end):
-        for times, work in ((mine, ours), (others, bare)) if len(mine) % 2 else ((others, bare), (mine, ours)):
-            times.append(milliseconds(work))
-    return Pair(name, statistics.median(mine), statistics.median(others), len(mine))
+    for turn in range(min(case.rounds for case in cases)):
+        if turn >= 5 and time.perf_counter() > end:
+            break
+        order = range(len(works)) if turn % 2 else reversed(range(len(works)))
+        for place in order:
+            times[place].append(milliseconds(works[place]))
+    middles = [statistics.median(taken) for taken in times]
+    return [
+        Pair(case.name, middles[2 * place], middles[2 * place + 1], len(times[2 * place]))
+        for place, case in enumerate(cases)
+    ]

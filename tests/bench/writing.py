@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 import psycopg
 
 from tests.bench.reading import Bare
-from tests.bench.timing import Pair, compare
+from tests.bench.timing import Case, Work
 from tests.bench.town import Town
+
+Params = Callable[[], tuple[object, ...]]
 
 _EVENT = """insert into {}.call_events (call_sid, call_status, direction, from_number, to_number, "timestamp")
 values (%s, 'initiated', 'outbound-api', '+13905550100', '+14995550101', now())"""
@@ -31,14 +33,17 @@ def prepare(town: Town) -> None:
     town.connection.execute("vacuum analyze bare.calls")
 
 
-def trigger_costs(url: str, bare: Bare, rounds: int) -> Iterator[Pair]:
-    """Each statement of the backend's in both worlds."""
+def trigger_costs(bare: Bare, ours: psycopg.Connection, theirs: psycopg.Connection, rounds: int) -> list[Case]:
+    """Each statement of the backend's in both worlds, one commit each.
+
+    :param ours, theirs: connections in autocommit mode, one for each world.
+    """
     sids = [row["call_sid"] for row in bare.rows("select call_sid from public.calls order by md5(call_sid) limit 2000")]
     events = [row["id"] for row in bare.rows("select id from public.call_events order by md5(id::text) limit 2000")]
     leads = [row["id"] for row in bare.rows("select id from public.leads order by md5(id::text) limit 2000")]
     numbers = itertools.count(1)
     known, rows, people = itertools.cycle(sids), itertools.cycle(events), itertools.cycle(leads)
-    cases: tuple[tuple[str, str, Callable[[], tuple[object, ...]]], ...] = (
+    cases: tuple[tuple[str, str, Params], ...] = (
         ("event insert, new call", _EVENT, lambda: (_new_sid(numbers),)),
         ("event insert, known call", _EVENT, lambda: (next(known),)),
         ("event update", _UPDATE, lambda: (next(numbers) % 900, next(rows))),
@@ -47,16 +52,20 @@ def trigger_costs(url: str, bare: Bare, rounds: int) -> Iterator[Pair]:
         ("lead slot update", _SLOT, lambda: _slot(numbers, people)),
         ("lead other column", _COLUMN, lambda: (("low", "high")[next(numbers) % 2], next(people))),
     )
-    with psycopg.connect(url, autocommit=True) as ours, psycopg.connect(url, autocommit=True) as theirs:
-        for name, statement, params in cases:
-            mine, others = statement.format("public").encode(), statement.format("bare").encode()
-            yield compare(
-                name,
-                lambda mine=mine, params=params: ours.execute(mine, params()),  # type: ignore[misc]
-                lambda others=others, params=params: theirs.execute(others, params()),  # type: ignore[misc]
-                rounds=rounds,
-                warm=20,
-            )
+    return [
+        Case(
+            name,
+            _one_by_one(ours, statement.format("public"), params),
+            _one_by_one(theirs, statement.format("bare"), params),
+            rounds,
+            warm=20,
+        )
+        for name, statement, params in cases
+    ]
+
+
+def _one_by_one(connection: psycopg.Connection, statement: str, params: Params) -> Work:
+    return lambda: connection.execute(statement.encode(), params())
 
 
 def _new_sid(numbers: Iterator[int]) -> str:
