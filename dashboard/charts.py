@@ -43,8 +43,16 @@ def per_day(table: pd.DataFrame, theme: str) -> go.Figure:
             hovertemplate="%{y:,} " + words.lower() + "<extra></extra>",
         )
     figure.update_layout(barmode="stack", hovermode="x unified", bargap=0.18, **_layout(colours))
-    figure.update_xaxes(showgrid=False, fixedrange=True, tickformat="%-d %b", hoverformat="%a %-d %b %Y")
-    figure.update_yaxes(gridcolor=colours["grid"], fixedrange=True, tickformat=",d", rangemode="tozero")
+    figure.update_xaxes(
+        showgrid=False,
+        fixedrange=True,
+        tickformat="%-d %b",
+        hoverformat="%a %-d %b %Y",
+        tickfont_color=colours["text"],
+    )
+    figure.update_yaxes(
+        gridcolor=colours["grid"], fixedrange=True, tickformat=",d", rangemode="tozero", tickfont_color=colours["text"]
+    )
     return figure
 
 
@@ -71,7 +79,9 @@ def by_cause(table: pd.DataFrame, theme: str) -> go.Figure:
     )
     figure.update_layout(bargap=0.28, showlegend=False, **_layout(colours))
     figure.update_xaxes(visible=False, fixedrange=True)
-    figure.update_yaxes(autorange="reversed", fixedrange=True, ticksuffix="  ", automargin=True)
+    figure.update_yaxes(
+        autorange="reversed", fixedrange=True, ticksuffix="  ", automargin=True, tickfont_color=colours["text"]
+    )
     return figure
 
 

@@ -131,3 +131,8 @@ def write_params(wanted: Mapping[str, str | Sequence[str]]) -> None:
     """Make these all the parameters of the address, in one step of the browser's history."""
     if params() != {name: (value,) if isinstance(value, str) else tuple(value) for name, value in wanted.items()}:
         st.query_params.from_dict(dict(wanted))
+
+
+def restate_params() -> None:
+    """Tell the browser its address: after a link from a page to itself it still shows the old one."""
+    st.query_params.from_dict(params())

@@ -164,18 +164,21 @@ def value(key: str, default: Any = None) -> Any:
     return st.session_state.get(key, default)
 
 
-def follow_address(space: str, address: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def follow_address(space: str, address: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     """Give a page's widgets the values that the address names, whenever the address is another one than before.
 
     :param space: namespace of the page's widgets.
     :param address: what the address says; once followed it leaves the widgets alone until it changes.
     :param values: what it says, by widget, without the namespace.
+    :return: whether the address changed while the page was open, by a link to itself or by Back.
     """
     keys = {f"{space}.{name}": value for name, value in values.items()}
-    seen = f"{space}.address"
-    if st.session_state.get(seen) != address or not all(key in st.session_state for key in keys):
-        st.session_state.update(keys)
-        st.session_state[seen] = dict(address)
+    seen, was_open = f"{space}.address", all(f"{space}.{name}" in st.session_state for name in values)
+    if was_open and st.session_state.get(seen) == address:
+        return False
+    st.session_state.update(keys)
+    st.session_state[seen] = dict(address)
+    return was_open
 
 
 def note_address(space: str, address: Mapping[str, Any]) -> None:

@@ -14,7 +14,8 @@ def render() -> None:
     """The page."""
     st.title("Call lookup", anchor=False)
     asked = links.param("q") or ""
-    state.follow_address("lookup", {"q": asked}, {"q": asked})
+    if state.follow_address("lookup", {"q": asked}, {"q": asked}):
+        links.restate_params()
     text = st.text_input(
         "A Call SID, or anything that contains one",
         key="lookup.q",

@@ -88,7 +88,8 @@ def _named(params: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
 def show(zone: ZoneInfo) -> WorklistFilter:
     """The filters, and what they add up to."""
     params = links.params()
-    state.follow_address(SPACE, _named(params), read(params))
+    if state.follow_address(SPACE, _named(params), read(params)):
+        links.restate_params()
     _widgets()
     values = {name: state.value(f"{SPACE}.{name}") for name in NAMES}
     if written({**values, "view": "unlinked"}):

@@ -135,3 +135,40 @@ def test_both_themes_and_a_narrow_window(server: Server, open_page: OpenPage, sc
         page = open_page(server, path, color_scheme=scheme, viewport={"width": 1100, "height": 800})
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{path} scrolls sideways in a narrow window"
+
+
+def test_back_leads_back_step_by_step(server: Server, open_page: OpenPage) -> None:
+    page = open_page(server, "/unlinked?direction=inbound")
+    pick_row(page, 1)
+    expect(page).to_have_url(re.compile(f"direction=inbound&call={NOBODY}"))
+    page.get_by_role("link", name="Open in Call lookup").click()
+    expect(page).to_have_url(re.compile(f"/lookup\\?q={NOBODY}"))
+    idle(page)
+    page.go_back()
+    expect(page).to_have_url(re.compile(f"/unlinked\\?direction=inbound&call={NOBODY}"))
+    idle(page)
+    expect(page.get_by_text("2 of 4")).to_be_visible()
+
+
+def test_a_link_shows_its_own_filters_only(server: Server, open_page: OpenPage) -> None:
+    page = open_page(server, f"/unlinked?direction=inbound&call={FORMAT}")
+    page.get_by_role("link", name="Unlinked calls of this number").click()
+    expect(page).to_have_url(re.compile(r"/unlinked\?number=[^&]+$"))
+
+
+def test_a_click_on_a_cause_opens_its_calls(server: Server, open_page: OpenPage) -> None:
+    page = open_page(server, "/overview")
+    page.locator(".js-plotly-plot").nth(1).locator(".barlayer .point path").first.click(force=True)
+    expect(page).to_have_url(re.compile(r"/unlinked\?cause="))
+    idle(page)
+    expect(page.get_by_text("1 of 4")).to_be_visible()
+
+
+def test_a_match_is_a_link_that_can_be_shared(server: Server, open_page: OpenPage) -> None:
+    page = open_page(server, "/lookup?q=5550101")
+    page.get_by_role("link", name="CA22…2222").click()
+    idle(page)
+    expect(page).to_have_url(re.compile(f"/lookup\\?q={CURRENT}$"))
+    page.go_back()
+    expect(page).to_have_url(re.compile("q=5550101"))
+    expect(page.get_by_role("link", name="CA55…5555")).to_be_visible()
