@@ -32,6 +32,8 @@ leads = st.sampled_from(LEADS)
 slots = st.none() | calls
 times = st.sampled_from(TIMES)
 tables = st.sampled_from(TABLES)
+seldom = st.sampled_from([False] * 7 + [True])
+"""For what leaves little behind: else few sequences would come far."""
 
 
 def installed_template(cluster: Any, *, unique: bool) -> str:
@@ -108,8 +110,10 @@ class LinkMachine(RuleBasedStateMachine):
         )  # fmt: skip
         self._model.delete_rows([key for key, row in self._model.rows.items() if row[0] == call])
 
-    @rule(table=tables)
-    def a_table_is_emptied(self, table: str) -> None:
+    @rule(table=tables, really=seldom)
+    def a_table_is_emptied(self, table: str, really: bool) -> None:
+        if not really:
+            return
         self._outside.sql(f"truncate {table}")
         self._model.delete_rows([key for key in self._model.rows if key[0] == table])
 
@@ -139,11 +143,29 @@ class LinkMachine(RuleBasedStateMachine):
         if lead not in self._model.slots:
             self._write_slots({lead: call}, "insert into leads (id, call_sid) values (%s, %s)", lead, call)
 
-    @rule(lead=leads)
-    def a_lead_goes(self, lead: int) -> None:
-        if lead in self._model.slots:
-            self._outside.sql("delete from leads where id = %s", lead)
-            self._model.delete_lead(lead)
+    @rule(going=st.sets(leads, min_size=1, max_size=2))
+    def leads_go(self, going: set[int]) -> None:
+        self._outside.sql("delete from leads where id = any (%s)", sorted(going))
+        self._model.delete_leads(going & self._model.slots.keys())
+
+    @rule(really=seldom)
+    def leads_are_truncated(self, really: bool) -> None:
+        if not really:
+            return
+        self._outside.sql("truncate leads")
+        self._model.delete_leads(list(self._model.slots))
+
+    @rule(lead=leads, to=leads)
+    def a_lead_gets_another_id(self, lead: int, to: int) -> None:
+        if lead in self._model.slots and to not in self._model.slots:
+            self._outside.sql("update leads set id = %s where id = %s", to, lead)
+            self._model.change_id(lead, to)
+
+    @rule(call=calls)
+    def a_call_turns_out_to_be_a_test(self, call: str) -> None:
+        if call in self._model.calls:
+            self._outside.sql("update calls set test = true where call_sid = %s", call)
+            self._model.calls[call].test = True
 
     @rule()
     def leads_are_touched(self) -> None:

@@ -4,7 +4,7 @@ It knows nothing of locks, previews or the ledger's form. Three things it is tol
 provisional start of a call (the clock's), an event's before and after (the ledger's), and whether an event is undone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -22,7 +22,7 @@ class RefusedByRules(Exception):
 
 @dataclass
 class Call:
-    """What is known of one call. ``recorded``: the ledger names it, so it outlives its rows."""
+    """What is known of one call. ``recorded``: the ledger names it, so it outlives its rows. ``test``: a test call."""
 
     start: datetime
     start_known: bool = False
@@ -30,6 +30,7 @@ class Call:
     set_aside: bool = False
     by_hand: bool = False
     recorded: bool = False
+    test: bool = False
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Model:
         return self.calls[call].start, call.encode()
 
     def newest(self, lead: int, other_than: str | None = None) -> str | None:
-        linked = [sid for sid, call in self.calls.items() if call.lead == lead and sid != other_than]
+        linked = [sid for sid, call in self.calls.items() if call.lead == lead and sid != other_than and not call.test]
         return max(linked, key=self.age, default=None)
 
     def carriers(self, call: str, other_than: int | None = None) -> list[int]:
@@ -110,11 +111,21 @@ class Model:
             elif new is None:
                 call.lead, call.by_hand = None, True
 
-    def delete_lead(self, lead: int) -> None:
-        del self.slots[lead]
+    def delete_leads(self, leads: Iterable[int]) -> None:
+        """One statement deletes some leads."""
+        for lead in (gone := sorted(leads)):
+            del self.slots[lead]
         for sid, call in self.calls.items():
-            if call.lead == lead:
+            if call.lead in gone:
                 call.lead = next(iter(self.carriers(sid)), None)
+
+    def change_id(self, lead: int, to: int) -> None:
+        """A lead gets another id: for the rules a new lead with its slot, and one that is gone."""
+        held = self.slots[lead]
+        self.slots = {**{each: call for each, call in self.slots.items() if each != lead}, to: held}
+        self._slot_changed(to, None, held)
+        self.slots[lead] = None
+        self.delete_leads([lead])
 
     def _known(self, sid: str) -> Call:
         if sid not in self.calls:
