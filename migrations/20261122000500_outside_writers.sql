@@ -57,7 +57,7 @@ begin
   end if;
   if v_empty is not null then
     delete from public.calls c
-    where c.call_sid = any (v_empty) and c.event_count = 0 and c.transcript_count = 0 and c.lead_id is null
+    where c.call_sid = any (v_empty) and c.event_count = 0 and c.transcript_count = 0 and c.lead_id is null and not c.set_aside
       and not exists (select from public.link_events e where e.call_sid = c.call_sid);
   end if;
   insert into public.judge_queue (call_sid) select unnest(v_new || v_changed);

@@ -229,9 +229,9 @@ begin
       'evidence', p_options -> 'evidence', 'batch_id', p_options ->> 'batch_id', 'request_id', p_options ->> 'request_id', 'undoes', p_undoes);
   end if;
   perform public.patchbay_set_slots(v_slots);
-  if v_after ? 'rows' then perform public.patchbay_set_rows(v_after -> 'rows'); end if;
   update public.calls set lead_id = (v_after ->> 'call_lead')::bigint, set_aside = (v_after ->> 'set_aside')::boolean,
     by_hand = (v_after ->> 'by_hand')::boolean where call_sid = p_sid;
+  if v_after ? 'rows' then perform public.patchbay_set_rows(v_after -> 'rows'); end if;  -- a call that loses its rows is set aside by now, and stays
   insert into public.judge_queue (call_sid) values (p_sid);
   v_broken := public.patchbay_broken_facts(p_sid, v_after);
   if v_broken <> '{}' then
@@ -455,6 +455,15 @@ begin
   if v_obstacle is not null then
     raise exception using errcode = 'PB004', message = format('The call that it would make current again belongs elsewhere now: %s.', v_obstacle),
       hint = 'Make the change that you want by hand.';
+  end if;
+  if v_event.before = v_event.after then  -- a confirmation, or its undo: it changes nothing but what counts as decided
+    if coalesce((p_options ->> 'preview')::boolean, false) then
+      return public.patchbay_event_json(v_event) || jsonb_build_object('id', null, 'at', null, 'action', 'undo', 'undoes', v_event.id,
+        'actor', v_options ->> 'actor', 'reason', v_options ->> 'reason', 'request_id', null, 'batch_id', v_options ->> 'batch_id');
+    end if;
+    insert into public.judge_queue (call_sid) values (v_event.call_sid);
+    return public.patchbay_event_json(public.patchbay_record('undo', coalesce(v_options ->> 'mode', 'person'), v_event.call_sid, v_event.lead_id,
+      v_event.before, v_event.after, v_options, v_event.id));
   end if;
   return public.patchbay_apply('undo', v_event.call_sid, v_event.lead_id, v_before || case
     when v_event.before -> 'call_lead' = 'null' and v_event.after -> 'call_lead' <> 'null' then '{"by_hand": true}'::jsonb else '{}' end,

@@ -18,12 +18,13 @@ create table if not exists public.lead_mentions (
 comment on table public.lead_mentions is 'Patchbay: Call SIDs found in leads.notes';
 create index if not exists lead_mentions_of_lead on public.lead_mentions (lead_id);
 
--- What became doubtful because a lead changed: every unlinked call with this number key, or this call.
+-- What became doubtful because a lead changed: every call with this number key, every call of this lead, or this call.
 create table if not exists public.judge_marks (
   id       bigint generated always as identity primary key,
   key      text,
   call_sid varchar(50),
-  constraint judge_marks_names_one check (num_nonnulls(key, call_sid) = 1));
+  lead_id  bigint,
+  constraint judge_marks_names_one check (num_nonnulls(key, call_sid, lead_id) = 1));
 comment on table public.judge_marks is 'Patchbay: numbers and calls whose cause may have changed';
 
 -- Our own Twilio numbers: from the settings, and as the data shows them.
@@ -61,7 +62,7 @@ create or replace function public.patchbay_sids_in(p_text text) returns text[] l
   where m[1] ~ '\d' $$;
 
 -- Bring the search keys and mentions of some leads up to date (a lead that is gone loses them), and mark the calls that this
--- concerns: keys and SIDs that were or are named.
+-- concerns: keys and SIDs that were or are named, and what is linked to them.
 create or replace function public.patchbay_note_leads(p_ids bigint[]) returns void
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
@@ -86,6 +87,8 @@ begin
   , added as (
     insert into public.lead_mentions (lead_id, call_sid) select lead_id, sid from wanted on conflict do nothing returning call_sid)
   insert into public.judge_marks (call_sid) select call_sid from removed union select call_sid from added;
+  insert into public.judge_marks (lead_id)  -- whether its linked calls fit it
+  select i from unnest(p_ids) as i where exists (select from public.calls c where c.lead_id = i);
 end $$;
 
 -- Queue what the marks stand for. A call that another judge has in hand right now may have no counterpart_key yet; such calls
@@ -95,11 +98,13 @@ language plpgsql security definer set search_path = '' as $$
 begin
   with taken as (
     delete from public.judge_marks where id in (
-      select id from public.judge_marks order by id limit p_limit for update skip locked) returning key, call_sid)
+      select id from public.judge_marks order by id limit p_limit for update skip locked) returning key, call_sid, lead_id)
   , keys as (select distinct key from taken where key is not null)
   , in_hand as (select distinct q.call_sid from (select call_sid from public.judge_queue order by id limit greatest(p_limit, 1000)) as q)
   insert into public.judge_queue (call_sid)
-  select c.call_sid from public.calls c join keys k on c.counterpart_key = k.key where c.lead_id is null
+  select c.call_sid from public.calls c join keys k on c.counterpart_key = k.key
+  union
+  select c.call_sid from public.calls c join taken t on t.lead_id = c.lead_id
   union
   select c.call_sid from in_hand h join public.calls c on c.call_sid = h.call_sid
   where exists (select from keys)
@@ -119,6 +124,24 @@ language sql stable rows 1 security definer set search_path = '' as $$
     and e.before -> 'call_lead' is distinct from (select to_jsonb(c.lead_id) from public.calls c where c.call_sid = p_sid)
   order by e.before -> 'call_lead', e.id desc $$;
 
+-- What a person decided about the calls of a lead: has a person said that this call belongs to this lead, and not taken it back?
+-- (An undo restores what was, it decides nothing; confirm is a decision without a change.)
+create or replace function public.patchbay_decided(p_sid text, p_lead bigint) returns boolean
+language sql stable security definer set search_path = '' as $$
+  select exists (select from public.link_events e where e.call_sid = p_sid and e.source = 'person'
+    and e.action in ('link', 'relink', 'make_current', 'confirm') and (e.after ->> 'call_lead')::bigint = p_lead
+    and not public.patchbay_is_undone(e.id)) $$;
+
+-- The lead to which a person had linked a call when somebody else moved it to where it is now; null when nobody did.
+create or replace function public.patchbay_overruled(p_sid text, p_lead bigint) returns bigint
+language sql stable security definer set search_path = '' as $$
+  select l.id from (
+    select e.source, (e.before ->> 'call_lead')::bigint as lead_id from public.link_events e
+    where e.call_sid = p_sid and e.after -> 'call_lead' = to_jsonb(p_lead) and e.before -> 'call_lead' <> e.after -> 'call_lead'
+    order by e.id desc limit 1) as moved
+  join public.leads l on l.id = moved.lead_id
+  where moved.source = 'outside' and public.patchbay_decided(p_sid, moved.lead_id) $$;
+
 -- What the rules want to know of some calls, as an array; calls that do not exist are left out.
 create or replace function public.judge_facts(p_sids text[]) returns jsonb
 language sql stable security definer set search_path = '' as $$
@@ -126,6 +149,8 @@ language sql stable security definer set search_path = '' as $$
       'call_sid', c.call_sid, 'lead_id', c.lead_id, 'by_hand', c.by_hand, 'set_aside', c.set_aside, 'test', c.test,
       'started_at', c.started_at, 'direction', c.direction, 'from_number', c.from_number, 'to_number', c.to_number,
       'status', c.status, 'duration', c.duration, 'transcript_count', c.transcript_count,
+      'confirmed', c.lead_id is not null and public.patchbay_decided(c.call_sid, c.lead_id),
+      'overruled_lead', case when c.lead_id is not null then public.patchbay_overruled(c.call_sid, c.lead_id) end,
       'mentions', coalesce((select jsonb_agg(m.lead_id order by m.lead_id) from public.lead_mentions m
                             join public.leads l on l.id = m.lead_id where m.call_sid = c.call_sid), '[]'),
       'earlier_leads', coalesce((select jsonb_agg(jsonb_build_object('lead_id', x.lead_id, 'event_id', x.event_id, 'at', x.at,
@@ -142,6 +167,7 @@ declare
   v_ids bigint[];
   v_sids text[];
 begin
+  perform public.patchbay_replay_errors(100) where exists (select from public.link_errors where replayed_at is null);
   perform public.patchbay_expand_marks(p_limit);
   select array_agg(q.id), array_agg(distinct q.call_sid) into v_ids, v_sids
   from (select id, call_sid from public.judge_queue order by id limit p_limit) as q;
@@ -187,14 +213,15 @@ begin
   update public.calls c set
     counterpart = j.counterpart, counterpart_key = j.counterpart_key, cause = j.cause, cause_leads = coalesce(j.cause_leads, '{}'),
     best_lead_id = j.best_lead_id, best_confidence = j.best_confidence, best_evidence = j.best_evidence,
-    candidate_count = coalesce(j.candidate_count, 0), judged_at = clock_timestamp()
+    candidate_count = coalesce(j.candidate_count, 0), suspect = j.suspect, judged_at = clock_timestamp()
   from jsonb_to_recordset(p_judgements) as j (call_sid text, counterpart text, counterpart_key text, cause text, cause_leads bigint[],
-    best_lead_id bigint, best_confidence text, best_evidence text, candidate_count int)
+    best_lead_id bigint, best_confidence text, best_evidence text, candidate_count int, suspect text)
   where c.call_sid = j.call_sid and c.call_sid in (select o.call_sid from ours o)
     and (c.judged_at is null
-      or (c.counterpart, c.counterpart_key, c.cause, c.cause_leads, c.best_lead_id, c.best_confidence, c.best_evidence, c.candidate_count)
+      or (c.counterpart, c.counterpart_key, c.cause, c.cause_leads, c.best_lead_id, c.best_confidence, c.best_evidence, c.candidate_count,
+          c.suspect)
          is distinct from (j.counterpart, j.counterpart_key, j.cause, coalesce(j.cause_leads, '{}'), j.best_lead_id, j.best_confidence,
-           j.best_evidence, coalesce(j.candidate_count, 0)));
+           j.best_evidence, coalesce(j.candidate_count, 0), j.suspect));
   get diagnostics v_changed = row_count;
   return v_changed;
 end $$;

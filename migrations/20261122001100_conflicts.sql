@@ -54,7 +54,8 @@ join lateral (
         union select c.lead_id where c.lead_id is not null) as m) x on cardinality(x.lead_ids) > 1
 where exists (select from public.lead_mentions m where m.call_sid = c.call_sid)
   and not exists (select from public.duplicate_slots d where d.call_sid = c.call_sid)
-  and coalesce((select e.source from public.link_events e where e.call_sid = c.call_sid order by e.id desc limit 1), '') <> 'person'
+  and not coalesce(public.patchbay_decided(c.call_sid, c.lead_id), false)
+  and not (c.lead_id is null and c.by_hand)
 union all
 select 'missing_constraint', null, null, '{}', (select count(*)::int from public.duplicate_slots), '{}', 'add_constraint'
 where not public.has_call_sid_constraint();

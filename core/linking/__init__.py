@@ -4,6 +4,8 @@
 """
 
 from core.linking.commands import Action, Command, Mode, Options
+from core.linking.conflicts import Claim, ConflictDetail, ConflictPage, Constraint, MergePreview, NormalisePreview, Side
+from core.linking.lead_book import LeadHit, LeadPage, LeadStory, PhonePreview, SharingLead
 from core.linking.results import (
     BatchUndo,
     Check,
@@ -16,24 +18,46 @@ from core.linking.results import (
     Story,
     WorklistPage,
 )
+from core.linking.search import Hits
 from core.linking.service import Linking
+from core.linking.system import DialableLead, OwnNumber, Setting, System
+from core.linking.views import NumberGroup, NumberPage
 from core.linking.worklist import View, WorklistFilter
 
 __all__ = [
     "Action",
     "BatchUndo",
     "Check",
+    "Claim",
     "Command",
+    "ConflictDetail",
+    "ConflictPage",
+    "Constraint",
+    "DialableLead",
+    "Hits",
+    "LeadHit",
+    "LeadPage",
+    "LeadStory",
     "Linking",
     "Matches",
+    "MergePreview",
     "Mode",
+    "NormalisePreview",
+    "NumberGroup",
+    "NumberPage",
     "Options",
+    "OwnNumber",
+    "PhonePreview",
     "Rebuilt",
+    "Setting",
+    "SharingLead",
+    "Side",
     "SkippedUndo",
     "Stage",
     "StageName",
     "StageState",
     "Story",
+    "System",
     "View",
     "WorklistFilter",
     "WorklistPage",

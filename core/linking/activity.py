@@ -86,6 +86,22 @@ def _what(event: LinkEvent) -> str:
             return f"set call {call} aside"
         case "restore":
             return f"put call {call} back on the worklist"
+        case "confirm":
+            return f"confirmed that call {call} belongs to lead {now}"
+        case "merge_rows":
+            return f"merged the event rows of call {call}"
+        case "normalise_sid" if was is None and now is not None:
+            return f"linked call {call} to lead {now} instead of a variant of its SID"
+        case "normalise_sid":
+            return f"gave the rows of {call!r} the SID that it stands for"
+        case "set_phone":
+            return f"changed the phone number of lead {event.lead_id}"
+        case "undo" if call is None:
+            return f"undid event {event.undoes}: lead {event.lead_id} is as before"
+        case "undo" if event.before == event.after:
+            return f"undid event {event.undoes}: that call {call} belongs to lead {now} is not confirmed"
+        case "undo" if event.before.get("rows") and was == now:
+            return f"undid event {event.undoes}: the rows of call {call} are as before"
         case "undo":
             return f"undid event {event.undoes}: {_undone(was, now, event)}"
         case "lead_deleted":

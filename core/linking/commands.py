@@ -1,4 +1,5 @@
-"""The repairs: link, unlink, relink, set aside, restore, undo. Each is one SQL function, checked and worded here.
+"""The repairs: link, unlink, relink, set aside, restore, confirm, undo. Each is one SQL function, checked and worded
+here.
 
 The functions lock, compare, swap and record in one transaction (``migrations/``). This module checks what was given
 before anything is looked up, passes it on, and turns a refusal into a sentence that says what changed and by whom.
@@ -17,7 +18,7 @@ from core.linking.results import BatchUndo, SkippedUndo
 from core.model.records import LinkEvent
 from core.store.gateway import Gateway
 
-Action: TypeAlias = Literal["link", "unlink", "relink", "set_aside", "restore", "undo"]
+Action: TypeAlias = Literal["link", "unlink", "relink", "set_aside", "restore", "confirm", "undo"]
 Mode: TypeAlias = Literal["person", "worker", "automatic"]
 
 FUNCTIONS: Mapping[Action, str] = {
@@ -26,6 +27,7 @@ FUNCTIONS: Mapping[Action, str] = {
     "relink": "relink_call",
     "set_aside": "set_aside_call",
     "restore": "restore_call",
+    "confirm": "confirm_link",
     "undo": "undo_link_event",
 }
 FACTS = frozenset({"call_lead", "set_aside", "by_hand", "leads", "rows"})

@@ -10,6 +10,7 @@ MIGRATE = "python -m core migrate"
 REBUILD = "python -m core rebuild"
 ADD_CONSTRAINT = "select add_call_sid_constraint();"
 LIST_DUPLICATES = "select * from duplicate_slots;"
+DROP_INDEX = "drop index concurrently if exists idx_leads_call_sid;"
 ADD_INDEX = "create index concurrently if not exists idx_leads_call_sid on leads (call_sid);"
 GUIDE_TYPE = "character varying(50)"
 MANY_WAITING = 10_000
@@ -21,7 +22,16 @@ LAST_JUDGED_FIRST = (Order("judged_at", descending=True),)
 
 def checks(gateway: Gateway) -> list[Check]:
     """Every check, the guide's "verify column and index" first."""
-    facts: Mapping[str, Any] = gateway.call("patchbay_doctor")
+    return judged(facts(gateway))
+
+
+def facts(gateway: Gateway) -> Mapping[str, Any]:
+    """What the checks look at, and what else the System page shows."""
+    return {**gateway.call("patchbay_doctor"), **gateway.call("patchbay_system")}
+
+
+def judged(facts: Mapping[str, Any]) -> list[Check]:
+    """The checks of some facts. Pure."""
     return [
         _column(facts),
         _index(facts),
@@ -33,6 +43,7 @@ def checks(gateway: Gateway) -> list[Check]:
         _judged(facts),
         Check("schema", True, f"Version {facts['schema_version']} on PostgreSQL {facts['server_version']}."),
         _own_numbers(facts),
+        _open_tables(facts),
     ]
 
 
@@ -68,9 +79,25 @@ def _column(facts: Mapping[str, Any]) -> Check:
 
 
 def _index(facts: Mapping[str, Any]) -> Check:
-    if facts["call_sid_index"]:
-        return Check("index", True, "idx_leads_call_sid exists.")
-    return Check("index", False, "idx_leads_call_sid is missing.", ADD_INDEX)
+    if not facts["call_sid_index"]:
+        return Check("index", False, "idx_leads_call_sid is missing.", ADD_INDEX)
+    if not facts["index_valid"]:
+        return Check(
+            "index", False, "idx_leads_call_sid was not finished and is not used.", f"{DROP_INDEX} {ADD_INDEX}"
+        )
+    if not _covers_call_sid(facts["index_columns"]):
+        return Check(
+            "index",
+            False,
+            f"idx_leads_call_sid is on other columns: {facts['index_columns']}.",
+            f"{DROP_INDEX} {ADD_INDEX}",
+        )
+    return Check("index", True, "idx_leads_call_sid exists, on leads (call_sid).")
+
+
+def _covers_call_sid(definition: str | None) -> bool:
+    """Does the index begin with call_sid and hold every lead?"""
+    return definition is not None and "(call_sid" in definition
 
 
 def _unique(facts: Mapping[str, Any]) -> Check:
@@ -122,7 +149,26 @@ def _judged(facts: Mapping[str, Any]) -> Check:
 
 
 def _own_numbers(facts: Mapping[str, Any]) -> Check:
-    numbers = [row["number"] for row in facts["own_numbers"]]
+    rows = [row for row in facts["own_numbers"] if row["confirmed"] is not False]
+    numbers = [row["number"] for row in rows]
+    unsure = sum(row["source"] == "data" and row["confirmed"] is None for row in rows)
     if numbers:
-        return Check("own numbers", True, f"{', '.join(numbers)}.")
+        to_confirm = f" {unsure} of them as the data shows, to be confirmed." if unsure else ""
+        return Check("own numbers", True, f"{', '.join(numbers)}.{to_confirm}")
     return Check("own numbers", True, "None known yet: set TWILIO_PHONE_NUMBER or OWN_NUMBERS, or wait for calls.")
+
+
+def _open_tables(facts: Mapping[str, Any]) -> Check:
+    """Row level security of the customer's tables, where keys that anybody may have reach them. Never altered by us."""
+    open_tables = facts["open_tables"]
+    if not open_tables:
+        return Check("row level security", True, "No table of the customer's is open to the public keys.")
+    told = "; ".join(f"{row['table']} ({', '.join(row['roles'])})" for row in open_tables)
+    fix = " ".join(f"alter table public.{row['table']} enable row level security;" for row in open_tables)
+    return Check(
+        "row level security",
+        False,
+        f"Off, so that anybody with the project's public key can read or write: {told}. With it on, only the "
+        "service key and what policies allow get through: make sure that the backend uses the service key.",
+        fix,
+    )

@@ -5,20 +5,20 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from core.errors import BadInput
-from core.linking import fields
+from core.linking import conflicts, fields
 from core.store.gateway import Gateway, Row
 
 LONGEST_TREND = 3660
 """Days: ten years."""
-WITHOUT_A_RULE = ("conflicts", "suspect", "stuck", "dangling")
-"""Figures of the contract that nothing computes so far: null, never zero."""
 NO_CALLS = {"current": 0, "history": 0, "unlinked": 0, "set_aside": 0}
 
 
 def overview(gateway: Gateway, grace_seconds: int) -> dict[str, Any]:
-    """The contract's ``overview``. Figures that have no rule yet are None."""
-    known: dict[str, Any] = gateway.call("patchbay_overview", p_grace_seconds=grace_seconds)
-    return {**dict.fromkeys(WITHOUT_A_RULE), **known}
+    """The contract's ``overview``, with ``conflicts_by_kind`` added."""
+    figures: dict[str, Any] = gateway.call("patchbay_overview", p_grace_seconds=grace_seconds)
+    by_kind = conflicts.count(gateway)
+    views: dict[str, int] = gateway.call("worklist_counts")
+    return {**figures, **views, "conflicts": sum(by_kind.values()), "conflicts_by_kind": by_kind}
 
 
 def per_day(gateway: Gateway, days: int, zone: str, now: datetime) -> list[Row]:

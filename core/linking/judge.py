@@ -16,7 +16,7 @@ from core.model.counterpart import CallFacts
 from core.settings import Settings
 from core.store.gateway import Gateway, Row, Where
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raise it when a rule of :mod:`core.model` changes what it says: every call is judged again."""
 BATCH = 1000
 FINGERPRINT = "judge_fingerprint"
@@ -125,11 +125,17 @@ def _judgement(facts: CallFacts, assessment: Assessment) -> Row:
         "best_confidence": None,
         "best_evidence": None,
         "candidate_count": 0,
+        "suspect": None,
     }
-    if decision is not None and assessment.candidates:
-        best = assessment.candidates[0]
+    suspicion, found = assessment.suspicion, assessment.candidates
+    if suspicion is not None:
+        judgement["suspect"] = suspicion.suspect
+        judgement["cause_leads"] = list(suspicion.better)
+        found = tuple(candidate for candidate in found if candidate.lead_id in suspicion.better)
+    if found and (decision is not None or suspicion is not None):
+        best = found[0]
         judgement["best_lead_id"] = best.lead_id
         judgement["best_confidence"] = best.confidence
         judgement["best_evidence"] = best.evidence[0].kind
-        judgement["candidate_count"] = len(assessment.candidates)
+        judgement["candidate_count"] = len(found)
     return judgement

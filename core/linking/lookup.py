@@ -31,7 +31,7 @@ def find(gateway: Gateway, text: object, region: str) -> tuple[list[Call], bool]
     wanted, named = understood(text)
     if named:
         return _named(gateway, named), False
-    rows = {row["call_sid"]: row for row in [*_by_part(gateway, wanted), *_by_number(gateway, wanted, region)]}
+    rows = {row["call_sid"]: row for row in [*_by_part(gateway, wanted), *by_number(gateway, wanted, region)]}
     if not rows:
         raise NotFound(f"No call matches {fields.shown(wanted)}.", hint=fields.LOOKUP_EXPECTED)
     newest = sorted(rows.values(), key=lambda row: (row["started_at"], row["call_sid"]), reverse=True)
@@ -118,7 +118,7 @@ def _by_part(gateway: Gateway, wanted: str) -> list[Row]:
     return exact
 
 
-def _by_number(gateway: Gateway, wanted: str, region: str) -> list[Row]:
+def by_number(gateway: Gateway, wanted: str, region: str) -> list[Row]:
     """Calls with this phone number as counterpart, or, when there are none, on either side (our own numbers)."""
     if sum(character.isdigit() for character in wanted) < 7 or re.search(r"[^\W\d_]", wanted):
         return []

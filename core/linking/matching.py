@@ -5,10 +5,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from core.linking import own_numbers
-from core.model import causes, counterpart, evidence, holders
+from core.model import causes, counterpart, evidence, holders, suspects
 from core.model.causes import Decision
 from core.model.counterpart import CallFacts, Counterpart
 from core.model.records import Call, Candidate, Lead
+from core.model.suspects import Suspicion
 from core.settings import Settings
 from core.store.gateway import Gateway, Row
 
@@ -21,11 +22,12 @@ LARGEST_READ = 1000
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What the rules say about one call. ``decision`` is None for a linked call."""
+    """What the rules say about one call. ``decision`` is None for a linked call, ``suspicion`` where its link fits."""
 
     counterpart: Counterpart
     decision: Decision | None
     candidates: tuple[Candidate, ...]
+    suspicion: Suspicion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,11 @@ def assess(call: CallFacts, other: Counterpart, around: Neighbourhood, region: s
     ids = {*call.mentions, *(link.lead_id for link in call.earlier)}
     named = {lead_id: around.by_id[lead_id] for lead_id in ids if lead_id in around.by_id}
     found = evidence.candidates(call, other, named, having, region)
-    if call.lead_id is not None:
-        return Assessment(other, None, found)
     order = {candidate.lead_id: place for place, candidate in enumerate(found)}
     best_first = sorted(having, key=lambda holder: order[holder.lead.id])
+    if call.lead_id is not None:
+        linked = around.by_id.get(call.lead_id)
+        return Assessment(other, None, found, suspects.decide(call, other, linked, best_first, region))
     return Assessment(other, causes.decide(call, other, best_first), found)
 
 
@@ -88,6 +91,7 @@ def leads_by_ids(gateway: Gateway, ids: Iterable[int]) -> dict[int, Lead]:
 def _neighbourhood(gateway: Gateway, calls: Sequence[CallFacts], others: Sequence[Counterpart]) -> Neighbourhood:
     keys = sorted({other.key for other in others if other.key is not None})
     ids = {lead_id for call in calls for lead_id in (*call.mentions, *(e.lead_id for e in call.earlier if e.exists))}
+    ids |= {call.lead_id for call in calls if call.lead_id is not None}
     by_key: dict[str, list[Lead]] = {}
     for start in range(0, len(keys), KEYS_AT_ONCE):
         for row in _rows_with_keys(gateway, keys[start : start + KEYS_AT_ONCE]):

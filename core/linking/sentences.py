@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.linking import matching
-from core.model import causes, evidence
+from core.model import causes, evidence, suspects
 from core.model.records import Call, Lead
 from core.settings import Settings
 from core.store.gateway import Gateway
@@ -38,11 +38,33 @@ def about(gateway: Gateway, calls: Sequence[Call], settings: Settings) -> Told:
     """The sentences of some calls, by the cause that each of them carries; at most one read for the leads they name."""
     leads = {lead.id: lead for call in calls if (lead := _best_lead(call)) is not None}
     named = {lead_id for call in calls for lead_id in (*call.cause_leads, call.best_lead_id) if lead_id is not None}
+    named |= {call.lead_id for call in calls if call.suspect and call.lead_id is not None}
     leads.update(matching.leads_by_ids(gateway, named - leads.keys()))
     region, grace = settings.default_region, settings.link_grace_seconds
     details = {call.call_sid: causes.sentence(call.cause, call, leads, region, grace) for call in calls if call.cause}
+    details |= {call.call_sid: suspects.sentence(call, leads) for call in calls if call.suspect and call.lead_id}
     reasons = {call.call_sid: reason for call in calls if (reason := _reason(call, leads))}
     return Told(details, reasons)
+
+
+def of_view(view: str, calls: Sequence[Call], now: datetime) -> dict[str, str]:
+    """Why calls are in one of the worklists that are not about a cause, by SID; {} for the others."""
+    if view == "stuck":
+        return {call.call_sid: _stuck(call, now) for call in calls}
+    return {call.call_sid: _dangling(call) for call in calls} if view == "dangling" else {}
+
+
+def _stuck(call: Call, now: datetime) -> str:
+    status = f"Its status is still “{call.status}”"
+    if call.duration:
+        return f"{status}, although it lasted {call.duration} s."
+    hours = int((now - call.started_at).total_seconds() // 3600)
+    return f"{status}, {hours} hours after it started." if hours >= 4 else f"{status}, although it has a recording."
+
+
+def _dangling(call: Call) -> str:
+    who = causes.named(call.lead_id, Lead(call.lead_id, call.lead_name)) if call.lead_id is not None else "A lead"
+    return f"{who} names this call, and no event row or transcript knows it."
 
 
 def _best_lead(call: Call) -> Lead | None:

@@ -1,16 +1,39 @@
 """The linking use cases in one place: what the console, the command line and scripts call."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from core.access.identity import Identity, need_writer
 from core.errors import Busy, PatchbayError, TimedOut
-from core.linking import activity, commands, doctor, fields, figures, judge, lookup, matching, sentences, worklist
+from core.linking import (
+    activity,
+    commands,
+    conflicts,
+    doctor,
+    export,
+    fields,
+    figures,
+    judge,
+    lead_book,
+    lookup,
+    matching,
+    search,
+    sentences,
+    summary,
+    system,
+    views,
+    worklist,
+)
 from core.linking.commands import Command, Options
+from core.linking.conflicts import ConflictPage, Constraint, MergePreview, NormalisePreview
+from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
 from core.linking.results import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage
+from core.linking.search import Hits
+from core.linking.system import OwnNumber, System
+from core.linking.views import NumberPage
 from core.linking.worklist import Query, WorklistFilter
 from core.model import dialling
 from core.model.dialling import DiallingChange
@@ -63,7 +86,7 @@ class Linking:
     # Reading -------------------------------------------------------------------------------------------------------
 
     def overview(self) -> dict[str, Any]:
-        """The figures of the Overview page (contract). Those that have no rule yet are None.
+        """The figures of the Overview page (contract), with ``conflicts_by_kind`` added.
 
         What became doubtful a moment ago is judged first, within bounds.
         """
@@ -80,8 +103,10 @@ class Linking:
         return figures.per_day(self._gateway, days, zone, self._now())
 
     def worklist(self, wanted: WorklistFilter, *, limit: int = 50, after: str | None = None) -> WorklistPage:
-        """A page of unlinked (or set aside) calls, newest first, each with its cause and its best candidate's reason.
+        """A page of a worklist, newest first (suspect links: the worst kind first), each call with the sentence of its
+        cause, or of what is suspect, and its best candidate's reason.
 
+        :param wanted: which worklist (``view``) and its filters.
         :param limit: 1 to 10000 calls.
         :param after: the ``next`` of the page before.
         :raises BadInput: when a filter, the limit or the cursor cannot be meant.
@@ -90,11 +115,94 @@ class Linking:
         calls, following = worklist.read(self._gateway, self._query(wanted, now), limit=limit, after=after)
         current = tuple(self._as_of(call, now) for call in calls)
         told = sentences.about(self._gateway, current, self._settings)
-        return WorklistPage(current, following, told.details, told.reasons)
+        details = {**told.details, **sentences.of_view(wanted.view, current, now)}
+        return WorklistPage(current, following, details, told.reasons)
 
     def count(self, wanted: WorklistFilter) -> int:
         """Exactly how many calls a filter finds."""
         return worklist.count(self._gateway, self._query(wanted, self._now()))
+
+    def by_number(self, wanted: WorklistFilter, *, limit: int = 50, after: str | None = None) -> NumberPage:
+        """Unlinked calls grouped by counterpart number, the busiest number first, with the worklist's filters.
+
+        :param limit: 1 to 500 groups.
+        :param after: the ``next`` of the page before.
+        """
+        settings, now = self._settings, self._now()
+        grace, region = settings.link_grace_seconds, settings.default_region
+        return views.by_number(
+            self._gateway, wanted, now=now, grace_seconds=grace, region=region, limit=limit, after=after
+        )
+
+    def export(self, wanted: WorklistFilter) -> Iterator[str]:
+        """A worklist as CSV, line by line, in its order, at most 100,000 calls; see :mod:`core.linking.export`.
+
+        :raises BadInput: when a filter cannot be meant; before the first line.
+        """
+        total = self.count(wanted)
+        return export.rows(self._pages(wanted), total)
+
+    def _pages(self, wanted: WorklistFilter) -> Iterator[WorklistPage]:
+        after: str | None = None
+        while True:
+            page = self.worklist(wanted, limit=export.ROWS_AT_ONCE, after=after)
+            yield page
+            if page.next is None:
+                return
+            after = page.next
+
+    def search(self, text: str, *, limit: int = 8) -> Hits:
+        """Calls (by SID, part, number) and leads (by id, name, number, e-mail, company) that a text may mean.
+
+        :param limit: at most so many of each, 1 to 50.
+        :raises BadInput: when the text is empty.
+        """
+        return search.find(self._gateway, text, self._settings.default_region, limit=limit)
+
+    def ticket(self, call_sid: str, *, link: str | None = None, full_numbers: bool = False) -> str:
+        """A call as a few lines of plain text for a ticket, its numbers masked unless ``full_numbers``.
+
+        :param link: address of the call's page.
+        :raises NotFound: when there is no such call.
+        """
+        return summary.ticket(self.story(call_sid), link=link, full_numbers=full_numbers)
+
+    def conflicts(self, kind: str | None = None, *, limit: int = 50, after: str | None = None) -> ConflictPage:
+        """A page of conflicts with the rows involved and the remedy's name, newest first.
+
+        :param kind: one of :data:`core.model.conflicts.CONFLICT_KINDS`; None: all.
+        :param limit: 1 to 200 conflicts.
+        :param after: the ``next`` of the page before.
+        """
+        return conflicts.page(self._gateway, kind=kind, limit=limit, after=after)
+
+    def constraint(self) -> Constraint:
+        """Whether ``leads.call_sid`` is UNIQUE, and which SIDs stand in the way."""
+        return conflicts.constraint(self._gateway)
+
+    def find_leads(self, text: str = "", *, limit: int = 50, offset: int = 0) -> LeadPage:
+        """Leads that a text finds: an id, digits of a number, part of name, e-mail or company; empty: every lead.
+
+        :param limit: 1 to 200 leads.
+        :param offset: the ``next`` of the page before, at most 10000.
+        """
+        return lead_book.find(self._gateway, text, limit=limit, offset=offset)
+
+    def lead_story(self, lead_id: int) -> LeadStory:
+        """Everything about one lead: its calls, who shares its number, calls of its number, its ledger.
+
+        :raises NotFound: when there is no such lead.
+        """
+        lead = fields.identifier("lead id", lead_id)
+        return lead_book.story(self._gateway, lead, self._settings, self._now())
+
+    def calls_of_lead(self, lead_id: int, *, limit: int = 50, after: str | None = None) -> WorklistPage:
+        """A page of a lead's calls, newest first, the current one with ``state == "current"``."""
+        return lead_book.calls(self._gateway, lead_id, self._settings, self._now(), limit=limit, after=after)
+
+    def system(self) -> System:
+        """Everything that the System page shows: checks, configuration, versions, own numbers, dialable leads."""
+        return system.read(self._gateway, self._settings)
 
     def lookup(self, text: str) -> Story | Matches:
         """The call that a text means: a SID in any writing, a log line, a console URL, a part of a SID, a phone number.
@@ -209,6 +317,117 @@ class Linking:
             self._judge_soon()
         return outcome
 
+    def confirm(self, call_sid: str, options: Options = Options()) -> LinkEvent | None:  # noqa: B008 - frozen
+        """A person says that a call's link is right as it is: it is not suspect, and no claim contests it, any more."""
+        return self.run(Command("confirm", call_sid, options=options))
+
+    def choose_lead(
+        self,
+        call_sid: str,
+        lead_id: int | None,
+        options: Options = Options(),  # noqa: B008 - frozen
+    ) -> LinkEvent | None:
+        """Settle which lead a contested call belongs to; None: none of those that claim it.
+
+        For a dialog's two sides: ``preview(choice(call_sid, lead_id))``.
+        """
+        event = self.run(replace(self.choice(call_sid, lead_id), options=options))
+        if event is None and lead_id is not None:
+            return self.confirm(call_sid, options)
+        return event
+
+    def choice(self, call_sid: str, lead_id: int | None) -> Command:
+        """The command that :meth:`choose_lead` carries out: link, relink or unlink."""
+        return conflicts.choice(self.call(call_sid), lead_id)
+
+    def preview_merge(self, call_sid: str, keep: str | None = None) -> MergePreview:
+        """What merging a call's event rows would leave: the merged row and what goes.
+
+        :param keep: id of the row whose numbers and direction hold; needed where the rows contradict each other.
+        :raises NotAllowed: when the rows contradict each other and no row is chosen.
+        """
+        sid = fields.call_sid(call_sid)
+        return conflicts.preview_merge(self._gateway, sid, keep, actor=self._actor())
+
+    def merge_rows(
+        self,
+        call_sid: str,
+        keep: str | None = None,
+        options: Options = Options(),  # noqa: B008 - frozen
+    ) -> LinkEvent | None:
+        """Merge a call's event rows into one that keeps the union of what they say, in one transaction. Undoable.
+
+        :param keep: as in :meth:`preview_merge`.
+        :return: the link event, or None when there is one row already.
+        """
+        need_writer(self._identity)
+        sid = fields.call_sid(call_sid)
+        event = conflicts.merge(self._gateway, sid, keep, self._named(options), actor=self._settings.actor)
+        if event is not None:
+            self._judge_soon()
+        return event
+
+    def preview_normalise(self, call_sid: str) -> NormalisePreview:
+        """What giving the rows of a SID variant the standard SID would do, with both calls as they are."""
+        return conflicts.preview_normalise(self._gateway, fields.call_sid(call_sid))
+
+    def normalise(
+        self,
+        call_sid: str,
+        options: Options = Options(),  # noqa: B008 - frozen
+    ) -> tuple[LinkEvent, ...]:
+        """Give every row of a SID variant, and the slot that carries it, the standard SID.
+
+        :return: the events, all of one ``batch_id``: :meth:`undo_batch` takes them back.
+        """
+        need_writer(self._identity)
+        sid = fields.call_sid(call_sid)
+        events = conflicts.normalise(self._gateway, sid, self._named(options), actor=self._settings.actor)
+        if events:
+            self._judge_soon()
+        return events
+
+    def add_constraint(self) -> Constraint:
+        """Make ``leads.call_sid`` UNIQUE.
+
+        :raises NotAllowed: when SIDs stand in several leads; ``detail`` lists them.
+        """
+        need_writer(self._identity)
+        return conflicts.add_constraint(self._gateway)
+
+    def preview_phone(self, lead_id: int, phone: str | None) -> PhonePreview:
+        """What storing a phone number for a lead would change: which unlinked calls match then."""
+        lead = fields.identifier("lead id", lead_id)
+        return lead_book.preview_phone(self._gateway, lead, phone, self._settings, self._now(), actor=self._actor())
+
+    def set_phone(
+        self,
+        lead_id: int,
+        phone: str | None,
+        options: Options = Options(),  # noqa: B008 - frozen
+    ) -> LinkEvent | None:
+        """Store a phone number for a lead (None empties the field). Undoable; what matches then is judged at once.
+
+        :return: the link event, or None when this is what is stored.
+        """
+        need_writer(self._identity)
+        lead = fields.identifier("lead id", lead_id)
+        event = lead_book.set_phone(self._gateway, lead, phone, self._named(options), actor=self._settings.actor)
+        if event is not None:
+            self._judge_soon()
+        return event
+
+    def confirm_own_number(self, number: str, is_ours: bool | None) -> OwnNumber:
+        """A person says that a number which the data shows as ours is, or is not (None: takes that back).
+
+        :raises NotFound: when the data does not show the number.
+        :raises NotAllowed: when the settings say that it is ours.
+        """
+        need_writer(self._identity)
+        said = system.confirm_own_number(self._gateway, number, is_ours, self._settings.default_region)
+        self._judge_soon()
+        return said
+
     # Upkeep --------------------------------------------------------------------------------------------------------
 
     def judge(self, limit: int | None = None) -> int:
@@ -224,6 +443,13 @@ class Linking:
         if self._identity is None:
             return command
         return replace(command, options=replace(command.options, actor=self._identity.name))
+
+    def _actor(self) -> str:
+        return self._identity.name if self._identity is not None else self._settings.actor
+
+    def _named(self, options: Options) -> Options:
+        """The options in the name of whoever is signed in."""
+        return options if self._identity is None else replace(options, actor=self._identity.name)
 
     def _judge_soon(self) -> None:
         # The command is done and must not look failed because the causes are late: the background catches up.

@@ -1,4 +1,4 @@
-"""The worklist: unlinked calls, filtered, newest first, page by page.
+"""The worklist and its other views: calls, filtered, newest first (suspect links: the worst first), page by page.
 
 Paging is by key (start, then SID), so that calls which arrive or leave meanwhile never repeat or hide others, and a
 late page costs what the first one costs.
@@ -13,11 +13,11 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from core.errors import BadInput
 from core.linking import fields
-from core.model import causes, phone
+from core.model import causes, phone, suspects
 from core.model.records import Call
 from core.store.gateway import AnyOf, Condition, Gateway, Order, Row, Where
 
-View: TypeAlias = Literal["unlinked", "set_aside"]
+View: TypeAlias = Literal["unlinked", "set_aside", "suspect", "stuck", "dangling"]
 Direction: TypeAlias = Literal["inbound", "outbound"]
 
 LARGEST_PAGE = 10_000
@@ -25,6 +25,10 @@ LARGEST_READ = 500
 """Rows of one read: PostgREST cuts silently at 1000."""
 # sid_key is the SID in byte order, whatever the database's collation.
 NEWEST_FIRST = (Order("started_at", descending=True), Order("sid_key", descending=True))
+WORST_FIRST = (Order("suspect"), *NEWEST_FIRST)
+PLACE_OF_WORST = 3
+RELATIONS = {"suspect": "suspect_links", "stuck": "stuck_calls", "dangling": "dangling_links"}
+VIEWS_OF_THEIR_OWN = frozenset(RELATIONS)
 STATUS_LENGTH = 50
 FEWEST_DIGITS = 3
 
@@ -33,8 +37,11 @@ FEWEST_DIGITS = 3
 class WorklistFilter:
     """What a worklist shows. Everything that is None does not filter.
 
-    :ivar view: ``unlinked`` (without pending and set aside calls) or ``set_aside``.
-    :ivar cause: one cause; ``pending`` lists the calls that the plain list leaves out.
+    :ivar view: ``unlinked`` (without pending and set aside calls), ``set_aside``, ``suspect`` (linked calls whose lead
+        does not fit, the worst kind first), ``stuck`` (not final long after they must have ended) or ``dangling`` (a
+        lead's current call that nothing else knows).
+    :ivar cause: one cause; ``pending`` lists the calls that the plain list leaves out. In the view ``suspect`` one of
+        :data:`core.model.suspects.SUSPECTS`; stuck and dangling calls have none.
     :ivar direction: ``inbound`` or ``outbound``; matches Twilio's ``outbound-api`` and the like.
     :ivar status: Twilio's word, e.g. ``completed``.
     :ivar number: a phone number as written anywhere, or at least 3 digits of the counterpart's number.
@@ -60,6 +67,7 @@ class Query:
     relation: str
     args: dict[str, Any] | None
     where: tuple[Condition, ...]
+    worst_first: bool = False
 
 
 def query(wanted: WorklistFilter, *, now: datetime, grace_seconds: int, region: str) -> Query:
@@ -78,10 +86,13 @@ def query(wanted: WorklistFilter, *, now: datetime, grace_seconds: int, region: 
     if wanted.number is not None:
         where.append(_of_number(wanted.number, region))
     where += _of_time(wanted)
+    worst_first = wanted.view == "suspect"
     if wanted.text is None:
-        return Query("call_links", None, tuple(where))
+        return Query(RELATIONS.get(wanted.view, "call_links"), None, tuple(where), worst_first)
     text = fields.prose("text", wanted.text, fields.TEXT_LENGTH)
-    return Query("call_links_matching", {"p_text": text}, tuple(where))
+    if wanted.view in VIEWS_OF_THEIR_OWN:
+        return Query("worklist_matching", {"p_view": wanted.view, "p_text": text}, tuple(where), worst_first)
+    return Query("call_links_matching", {"p_text": text}, tuple(where), worst_first)
 
 
 def read(gateway: Gateway, wanted: Query, *, limit: int, after: str | None) -> tuple[list[Call], str | None]:
@@ -92,6 +103,8 @@ def read(gateway: Gateway, wanted: Query, *, limit: int, after: str | None) -> t
     :raises BadInput: for a limit or cursor that cannot be meant.
     """
     size, position = check_page(limit, after)
+    if position is not None and wanted.worst_first != (len(position) == PLACE_OF_WORST):
+        raise _no_cursor(after)
     rows: list[Row] = []
     while len(rows) <= size:
         ask = min(LARGEST_READ, size + 1 - len(rows))
@@ -99,13 +112,13 @@ def read(gateway: Gateway, wanted: Query, *, limit: int, after: str | None) -> t
         rows += found
         if len(found) < ask:
             break
-        position = (found[-1]["started_at"], found[-1]["call_sid"])
+        position = _place(found[-1], wanted.worst_first)
     more = len(rows) > size
     shown = rows[:size]
-    return [Call.from_row(row) for row in shown], make_cursor(shown[-1]) if more else None
+    return [Call.from_row(row) for row in shown], make_cursor(shown[-1], wanted.worst_first) if more else None
 
 
-def check_page(limit: int, after: str | None) -> tuple[int, tuple[str, str] | None]:
+def check_page(limit: int, after: str | None) -> tuple[int, tuple[str, ...] | None]:
     """The size of a page and the place after which it starts.
 
     :raises BadInput: for a limit or cursor that cannot be meant.
@@ -118,45 +131,61 @@ def count(gateway: Gateway, wanted: Query) -> int:
     return gateway.count(wanted.relation, where=wanted.where, args=wanted.args)
 
 
-def make_cursor(row: Row) -> str:
+def make_cursor(row: Row, worst_first: bool = False) -> str:
     """The place just after a row, opaque to its holder."""
-    place = json.dumps([row["started_at"], row["call_sid"]], separators=(",", ":"))
+    place = json.dumps(_place(row, worst_first), separators=(",", ":"))
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def parse_cursor(cursor: object) -> tuple[str, str]:
-    """The start (ISO 8601) and SID of a cursor.
+def parse_cursor(cursor: object) -> tuple[str, ...]:
+    """The start (ISO 8601) and SID of a cursor, and where the worst come first the kind of suspicion.
 
     :raises BadInput: when it is not one that :func:`make_cursor` gave.
     """
-    wrong = BadInput(
-        f"cursor is {fields.shown(cursor)}: expected the value of `next` from the page before.",
-        hint="Leave the cursor out to start with the newest call.",
-    )
+    wrong = _no_cursor(cursor)
     if not isinstance(cursor, str) or len(cursor) > 1000 or not cursor.isascii():
         raise wrong
     try:
         place = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        started_at, call_sid = place
-        return fields.moment("cursor", started_at).isoformat(), fields.call_sid(call_sid)
+        started_at, call_sid, *kind = place
+        if len(kind) > 1:
+            raise wrong
+        checked = fields.moment("cursor", started_at).isoformat(), fields.call_sid(call_sid)
+        return (*checked, *(fields.choice("cursor", word, suspects.SUSPECTS) for word in kind))
     except (binascii.Error, ValueError, TypeError, RecursionError, BadInput):
         raise wrong from None
 
 
-def _chunk(gateway: Gateway, wanted: Query, position: tuple[str, str] | None, limit: int) -> list[Row]:
-    where = (*wanted.where, *(() if position is None else _after(*position)))
-    return gateway.select(wanted.relation, where=where, order=NEWEST_FIRST, limit=limit, args=wanted.args)
+def _no_cursor(cursor: object) -> BadInput:
+    return BadInput(
+        f"cursor is {fields.shown(cursor)}: expected the value of `next` from the page before.",
+        hint="Leave the cursor out to start with the newest call.",
+    )
 
 
-def _after(started_at: str, call_sid: str) -> tuple[Condition, ...]:
-    """Older than a place."""
-    earlier = (Where("started_at", "lt", started_at),)
-    same_start = (Where("started_at", "eq", started_at), Where("sid_key", "lt", call_sid))
-    return (AnyOf((earlier, same_start)),)
+def _place(row: Row, worst_first: bool) -> tuple[str, ...]:
+    return (row["started_at"], row["call_sid"], *((row["suspect"],) if worst_first else ()))
+
+
+def _chunk(gateway: Gateway, wanted: Query, position: tuple[str, ...] | None, limit: int) -> list[Row]:
+    where = (*wanted.where, *(() if position is None else (_after(*position),)))
+    order = WORST_FIRST if wanted.worst_first else NEWEST_FIRST
+    return gateway.select(wanted.relation, where=where, order=order, limit=limit, args=wanted.args)
+
+
+def _after(started_at: str, call_sid: str, kind: str | None = None) -> Condition:
+    """Behind a place in the list."""
+    same_kind = () if kind is None else (Where("suspect", "eq", kind),)
+    earlier = (*same_kind, Where("started_at", "lt", started_at))
+    same_start = (*same_kind, Where("started_at", "eq", started_at), Where("sid_key", "lt", call_sid))
+    milder = () if kind is None else ((Where("suspect", "gt", kind),),)
+    return AnyOf((earlier, same_start, *milder))
 
 
 def _of_view(wanted: WorklistFilter, cutoff: datetime) -> list[Condition]:
     view = fields.choice("view", wanted.view, get_args(View))
+    if view in VIEWS_OF_THEIR_OWN:
+        return _of_other_view(view, wanted.cause)
     cause = None if wanted.cause is None else fields.choice("cause", wanted.cause, causes.CAUSES)
     if view == "set_aside":
         where: list[Condition] = [Where("set_aside", "eq", True)]
@@ -166,6 +195,14 @@ def _of_view(wanted: WorklistFilter, cutoff: datetime) -> list[Condition]:
         return [*where, Where("started_at", "gt", cutoff.isoformat())]
     where.append(Where("started_at", "le", cutoff.isoformat()))
     return [*where, Where("cause", "eq", cause)] if cause else where
+
+
+def _of_other_view(view: str, cause: str | None) -> list[Condition]:
+    if cause is None:
+        return []
+    if view != "suspect":
+        raise BadInput(f"cause is {fields.shown(cause)}: {view} calls have no cause; leave it out.")
+    return [Where("suspect", "eq", fields.choice("cause", cause, suspects.SUSPECTS))]
 
 
 def _of_number(text: str, region: str) -> Condition:

@@ -39,7 +39,12 @@ class EarlierLink:
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What the rules look at in a call. ``mentions`` are the existing leads whose notes name the call."""
+    """What the rules look at in a call.
+
+    :ivar mentions: the existing leads whose notes name the call.
+    :ivar confirmed: a person said that it belongs to the lead that it is linked to.
+    :ivar overruled_lead: the existing lead to which a person had linked it when another program moved it, or None.
+    """
 
     call_sid: str
     started_at: datetime
@@ -50,6 +55,9 @@ class CallFacts:
     to_number: str | None = None
     mentions: tuple[int, ...] = ()
     earlier: tuple[EarlierLink, ...] = ()
+    test: bool = False
+    confirmed: bool = False
+    overruled_lead: int | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "CallFacts":
@@ -67,6 +75,9 @@ class CallFacts:
             to_number=row["to_number"],
             mentions=tuple(row["mentions"]),
             earlier=tuple(EarlierLink.from_row(link) for link in row["earlier_leads"]),
+            test=bool(row.get("test")),
+            confirmed=bool(row.get("confirmed")),
+            overruled_lead=row.get("overruled_lead"),
         )
 
 

@@ -25,7 +25,8 @@ class Call:
     """One call: everything that shares a Call SID, as the roll-up and the judge know it.
 
     ``duration`` is in seconds, ``direction`` and ``status`` are Twilio's words, ``cause_leads`` are the lead ids that
-    the cause's sentence names (best first). ``cause`` is None until judged, and for linked calls.
+    the cause's sentence names (best first). ``cause`` is None until judged, and for linked calls; ``suspect`` says why
+    a link is (:mod:`core.model.suspects`), then ``cause_leads`` and the best candidate are the leads that fit better.
     """
 
     call_sid: str
@@ -51,6 +52,8 @@ class Call:
     best_lead_phone: str | None = None
     best_lead_status: str | None = None
     candidate_count: int = 0
+    suspect: str | None = None
+    lead_name: str | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Call":
