@@ -16,7 +16,8 @@ begin
   select l.id, public.patchbay_sid(l.call_sid), coalesce(l.last_contacted_at::timestamptz, l.created_at::timestamptz, clock_timestamp())
   from public.leads l
   where l.id = any (p_ids) and public.patchbay_sid(l.call_sid) is not null
-    and not public.patchbay_slot_is_known(l.id);
+    and l.id <> all (array(  -- once for all of them: see patchbay_slot_is_known
+      select k::bigint from public.link_events e cross join lateral jsonb_object_keys(e.after -> 'leads') as k where e.lead_ids && p_ids));
   insert into public.calls (call_sid, started_at) select sid, min(seen) from pg_temp.patchbay_slots group by sid order by sid
   on conflict do nothing;
   perform 1 from public.calls where call_sid in (select sid from pg_temp.patchbay_slots) order by call_sid for update;
@@ -26,6 +27,7 @@ begin
     where c.lead_id is null and not c.by_hand and not c.set_aside
       and not exists (select from public.leads o where o.call_sid = s.sid and o.id <> s.lead_id))
   , linked as (update public.calls c set lead_id = p.lead_id from plain p where c.call_sid = p.sid returning c.call_sid, c.lead_id)
+  , done as (delete from pg_temp.patchbay_slots s using plain p where s.lead_id = p.lead_id)
   , queued as (insert into public.judge_queue (call_sid) select call_sid from linked)
   insert into public.link_events (actor, source, action, call_sid, lead_id, before, after, lead_ids)
   select public.patchbay_writer(), 'baseline', 'link', call_sid, lead_id,
@@ -34,8 +36,7 @@ begin
     array[lead_id]
   from linked order by lead_id;
   for v_claim in
-    select s.* from pg_temp.patchbay_slots s
-    where not public.patchbay_slot_is_known(s.lead_id) order by s.lead_id
+    select s.* from pg_temp.patchbay_slots s order by s.lead_id
   loop
     perform public.patchbay_slot_changed(v_claim.lead_id, null, v_claim.sid, 'baseline');
   end loop;
