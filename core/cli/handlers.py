@@ -15,8 +15,22 @@ from core.app import App
 from core.cli import people, text
 from core.cli.answers import Answer
 from core.errors import BadInput
-from core.linking import Command, Matches, Options, WorklistFilter, activity, commands, fields, lookup, worklist
+from core.linking import (
+    Command,
+    Matches,
+    Options,
+    WorklistFilter,
+    activity,
+    commands,
+    conflicts,
+    fields,
+    lead_book,
+    lookup,
+    views,
+    worklist,
+)
 from core.linking.commands import Action
+from core.model.records import LinkEvent
 from core.settings import Settings
 
 Answering: TypeAlias = Callable[[App], Answer]
@@ -30,8 +44,13 @@ UNCHANGED: Mapping[Action, str] = {
     "relink": "Nothing changed: the call is linked to this lead already.",
     "set_aside": "Nothing changed: the call is set aside already.",
     "restore": "Nothing changed: the call is not set aside.",
+    "confirm": "Nothing changed: a person has confirmed this link already.",
     "undo": "Nothing changed: everything is as it was before that event.",
 }
+
+
+UNMERGED = "Nothing changed: the call has one event row."
+SAME_PHONE = "Nothing changed: this is the number that is stored."
 
 
 def _demo(settings: Settings, words: argparse.Namespace) -> Answering:
@@ -74,6 +93,8 @@ def _unlinked(settings: Settings, words: argparse.Namespace) -> Answering:
         since=None if words.since is None else fields.moment("--since", words.since),
         until=None if words.until is None else fields.moment("--until", words.until),
     )
+    if words.by_number:
+        return _by_number(settings, words, wanted)
     limit = 50 if words.limit is None else fields.whole("--limit", words.limit, 1, worklist.LARGEST_PAGE)
     worklist.check_page(limit, words.after)
     worklist.query(wanted, now=datetime.now(UTC), grace_seconds=0, region=settings.default_region)
@@ -86,6 +107,91 @@ def _unlinked(settings: Settings, words: argparse.Namespace) -> Answering:
         return Answer(page.to_json(total, candidates), text.worklist(page, total, candidates))
 
     return answer
+
+
+def _by_number(settings: Settings, words: argparse.Namespace, wanted: WorklistFilter) -> Answering:
+    limit = 50 if words.limit is None else fields.whole("--limit", words.limit, 1, views.LARGEST_PAGE)
+    region = settings.default_region
+    views.query(wanted, now=datetime.now(UTC), grace_seconds=0, region=region, limit=limit, after=words.after)
+
+    def answer(app: App) -> Answer:
+        app.linking.judge()
+        page = app.linking.by_number(wanted, limit=limit, after=words.after)
+        return Answer(page.to_json(), text.numbers(page))
+
+    return answer
+
+
+def _conflicts(_settings: Settings, words: argparse.Namespace) -> Answering:
+    limit = 50 if words.limit is None else words.limit
+    conflicts.query(kind=words.kind, limit=limit, after=words.after)
+
+    def answer(app: App) -> Answer:
+        page = app.linking.conflicts(words.kind, limit=fields.whole("limit", limit, 1, 10_000), after=words.after)
+        return Answer(page.to_json(), text.conflicts_text(page))
+
+    return answer
+
+
+def _merge(settings: Settings, words: argparse.Namespace) -> Answering:
+    call_sid, options = fields.call_sid(words.call_sid), _options(words)
+    keep = None if words.keep is None else fields.line("--keep", words.keep, 50)
+    commands.sql_options(options, actor=settings.actor)
+
+    def answer(app: App) -> Answer:
+        if words.preview:
+            return _would(app.linking.preview_merge(call_sid, keep).event, UNMERGED)
+        return _did(app.linking.merge_rows(call_sid, keep, options), UNMERGED)
+
+    return answer
+
+
+def _normalise(settings: Settings, words: argparse.Namespace) -> Answering:
+    call_sid, options = fields.call_sid(words.call_sid), _options(words)
+    commands.sql_options(options, actor=settings.actor)
+
+    def answer(app: App) -> Answer:
+        if words.preview:
+            seen = app.linking.preview_normalise(call_sid)
+            return Answer(seen.to_json(), text.normalised(seen))
+        events = app.linking.normalise(call_sid, options)
+        return Answer([event.to_json() for event in events], text.batch_of(events))
+
+    return answer
+
+
+def _add_constraint(_settings: Settings, _words: argparse.Namespace) -> Answering:
+    def answer(app: App) -> Answer:
+        app.linking.add_constraint()
+        return Answer({"exists": True}, "leads.call_sid is UNIQUE.")
+
+    return answer
+
+
+def _set_phone(settings: Settings, words: argparse.Namespace) -> Answering:
+    lead_id, options = fields.identifier("lead id", words.lead_id), _options(words)
+    number = lead_book.phone_text(words.phone)
+    commands.sql_options(options, actor=settings.actor)
+
+    def answer(app: App) -> Answer:
+        if words.preview:
+            seen = app.linking.preview_phone(lead_id, number)
+            return Answer(seen.to_json(), seen.sentence)
+        return _did(app.linking.set_phone(lead_id, number, options), SAME_PHONE)
+
+    return answer
+
+
+def _did(event: LinkEvent | None, unchanged: str) -> Answer:
+    if event is None:
+        return Answer({"changed": False, "message": unchanged}, unchanged)
+    return Answer(event.to_json(), text.event(event, ()))
+
+
+def _would(event: LinkEvent | None, unchanged: str) -> Answer:
+    if event is None:
+        return Answer({"changed": False, "message": unchanged}, unchanged)
+    return Answer(event.to_json(), text.preview(event))
 
 
 def _lookup(_settings: Settings, words: argparse.Namespace) -> Answering:
@@ -244,6 +350,12 @@ HANDLERS: Mapping[str, Handler] = {
     "relink": _repair("relink"),
     "set-aside": _repair("set_aside"),
     "restore": _repair("restore"),
+    "confirm": _repair("confirm"),
+    "conflicts": _conflicts,
+    "merge": _merge,
+    "normalise": _normalise,
+    "add-constraint": _add_constraint,
+    "set-phone": _set_phone,
     "undo": _undo,
     "activity": _activity,
     "rebuild": _rebuild,

@@ -44,6 +44,8 @@ NAME = Argument("name", "whose", metavar="NAME")
 ROLE = Argument("--role", "viewer (reads), operator (repairs) or admin", metavar="R")
 CURRENT = Argument("--current", "make it the lead's current call, whatever its age", flag=True)
 
+PREVIEW = Argument("--preview", "only say what would be", flag=True)
+
 COMMANDS = (
     CommandWords(
         "migrate",
@@ -51,6 +53,8 @@ COMMANDS = (
         (
             Argument("--status", "only list them", flag=True),
             Argument("--print", "print all of them as one script to paste", flag=True),
+            Argument("--uninstall", "remove all that is Patchbay's except leads.call_sid", flag=True),
+            Argument("--ledger", "the file that --uninstall saves the ledger to", metavar="FILE"),
         ),
     ),
     CommandWords(
@@ -75,7 +79,8 @@ COMMANDS = (
             Argument("--text", "search in SID, numbers, names and what was said"),
             Argument("--since", "started at or after this time", metavar="TIME"),
             Argument("--until", "started before this time", metavar="TIME"),
-            Argument("--view", "unlinked (default) or set_aside"),
+            Argument("--view", "unlinked (default), suspect, stuck, dangling or set_aside"),
+            Argument("--by-number", "unlinked calls grouped by the other party's number", flag=True),
             Argument("--limit", "how many calls (default 50)", metavar="N"),
             Argument("--after", "the cursor of the page before", metavar="CURSOR"),
             Argument("--candidates", "with each call's candidates", flag=True),
@@ -96,6 +101,33 @@ COMMANDS = (
     CommandWords("relink", "move a call to another lead", (CALL, LEAD, CURRENT, *REPAIR, SEEN_LEAD, SEEN_CALL)),
     CommandWords("set-aside", "take an unlinked call off the worklist", (CALL, *REPAIR, SEEN_LEAD)),
     CommandWords("restore", "put a call back on the worklist", (CALL, *REPAIR, SEEN_LEAD)),
+    CommandWords("confirm", "this call's link is right as it is", (CALL, *REPAIR[:3], SEEN_LEAD)),
+    CommandWords(
+        "conflicts",
+        "data that contradicts itself, with the rows involved and the remedy",
+        (
+            Argument("--kind", "only this kind, e.g. duplicate_event_rows"),
+            Argument("--limit", "how many (default 50)", metavar="N"),
+            Argument("--after", "the cursor of the page before", metavar="CURSOR"),
+        ),
+    ),
+    CommandWords(
+        "merge",
+        "merge a call's event rows into one",
+        (
+            CALL,
+            Argument("--keep", "the row whose numbers and direction hold", metavar="ROW_ID"),
+            PREVIEW,
+            *REPAIR[:3],
+        ),
+    ),
+    CommandWords("normalise", "give a SID variant's rows the standard SID", (CALL, PREVIEW, *REPAIR[:3])),
+    CommandWords("add-constraint", "make leads.call_sid UNIQUE; lists what stands in the way"),
+    CommandWords(
+        "set-phone",
+        "correct a lead's phone number",
+        (LEAD, Argument("phone", "the number", metavar="PHONE"), PREVIEW, *REPAIR[:3]),
+    ),
     CommandWords(
         "undo",
         "undo a link event, or all of a batch",

@@ -4,9 +4,22 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.linking import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage, activity
+from core.linking import (
+    BatchUndo,
+    Check,
+    ConflictDetail,
+    ConflictPage,
+    Matches,
+    NormalisePreview,
+    NumberPage,
+    Rebuilt,
+    Story,
+    WorklistPage,
+    activity,
+)
 from core.linking.doctor import MOST_DIFFERENCES
 from core.linking.stages import duration
+from core.model.conflicts import to_normalise
 from core.model.records import Call, Candidate, LinkEvent
 from core.store.gateway import Row
 
@@ -61,6 +74,86 @@ def worklist(page: WorklistPage, total: int, candidates: Mapping[str, tuple[Cand
     if page.next:
         lines.append(f"Next page: --after {page.next}")
     return "\n".join(lines)
+
+
+def numbers(page: NumberPage) -> str:
+    """Unlinked calls by number."""
+    if not page.items:
+        return "No calls."
+    head = ("counterpart", "calls", "in", "newest (UTC)", "causes", "best candidate")
+    rows = [
+        (
+            group.counterpart or "no number",
+            group.calls,
+            group.inbound,
+            f"{group.newest:%Y-%m-%d %H:%M}",
+            ", ".join(f"{cause} {n}" for cause, n in sorted(group.causes.items(), key=lambda item: -item[1])),
+            f"lead {group.best_lead_id} ({group.best_confidence})" if group.best_lead_id is not None else "-",
+        )
+        for group in page.items
+    ]
+    lines = [table(head, rows, right=(1, 2)), f"\n{len(page.items)} of {page.total} numbers, {page.calls} calls."]
+    return "\n".join([*lines, f"Next page: --after {page.next}"] if page.next else lines)
+
+
+def conflicts_text(page: ConflictPage) -> str:
+    """Conflicts, each with its remedy and the rows involved."""
+    if not page.items:
+        return "No conflicts." if not page.total else f"No more conflicts ({page.total} in all)."
+    lines = []
+    for item in page.items:
+        found = item.conflict
+        lines.append(f"{found.kind}  {', '.join(map(repr, found.call_sids)) or '-'}")
+        lines.append(f"  {item.sentence} Remedy: {_remedy(item)}")
+        rows = [row for side in item.sides for row in side.events] if item.differing else []
+        lines += [f"    row {row['id']}: {_columns(row, item.differing)}" for row in rows]
+    lines.append(f"\n{len(page.items)} of {page.total} conflicts.")
+    return "\n".join([*lines, f"Next page: --after {page.next}"] if page.next else lines)
+
+
+def _remedy(item: ConflictDetail) -> str:
+    found = item.conflict
+    match found.remedy:
+        case "merge_rows":
+            return f"merge {found.call_sid}"
+        case "choose_row":
+            return f"merge {found.call_sid} --keep ROW_ID"
+        case "normalise_sid":
+            return ", ".join(f"normalise {sid!r}" for sid in to_normalise(found)) or "nobody can say which is right"
+        case "choose_lead":
+            return f"relink {found.call_sid} LEAD_ID, confirm it, or unlink it"
+        case "add_constraint":
+            return "add-constraint"
+
+
+def preview(event: LinkEvent) -> str:
+    """What a repair of rows would write."""
+    return "\n".join(["Nothing was written. It would be:", *_row_changes(event)])
+
+
+def normalised(seen: NormalisePreview) -> str:
+    """What normalising would do."""
+    moved = ", ".join(f"{n} {table}" for table, n in seen.moved.items()) or "no rows"
+    lines = [f"{seen.variant.call_sid!r} would become {seen.standard.call_sid}: {moved}."]
+    lines += [f"Lead {lead}: its current call would be {seen.standard.call_sid}." for lead in seen.slots]
+    return "\n".join([*lines, f"Refused: {seen.obstacle}"] if seen.obstacle else lines)
+
+
+def batch_of(written: Sequence[LinkEvent]) -> str:
+    """The events of one repair that takes several."""
+    if not written:
+        return "Nothing changed."
+    lines = [f"{activity.sentence(each)}" for each in written]
+    return "\n".join([*lines, f"To take it back: python -m core undo --batch {written[0].batch_id}"])
+
+
+def _row_changes(event: LinkEvent) -> list[str]:
+    lines = []
+    for table_name, images in (event.after.get("rows") or {}).items():
+        for number, image in images.items():
+            told = "goes" if image is None else _columns(image, list(image))
+            lines.append(f"  {table_name} {number}: {told}")
+    return lines
 
 
 def candidates_text(candidates: Sequence[Candidate]) -> str:
@@ -128,6 +221,7 @@ def event(written: LinkEvent, warnings: Sequence[str]) -> str:
         f"  lead {lead}: current call {before.get(lead) or 'none'} -> {sid or 'none'}" for lead, sid in after.items()
     ]
     lines += [f"  lead {lead}: {change}" for lead, change in _other_changes(written)]
+    lines += [each for each in _row_changes(written) if not each.startswith("  leads ")]
     lines += [f"  Note: {warning}" for warning in warnings]
     lines.append(f"Event {written.id}. To take it back: python -m core undo {written.id}")
     return "\n".join(lines)
@@ -183,7 +277,8 @@ def _worklist_row(call: Call) -> tuple[object, ...]:
     best = f"lead {call.best_lead_id} ({call.best_confidence})" if call.best_lead_id is not None else "-"
     length = duration(call.duration) if call.duration is not None else "-"
     who = call.counterpart or "-"
-    return (call.call_sid, _moment(call), _way(call), who, length, call.status or "-", call.cause or "-", best)
+    why = call.suspect or call.cause or "-"
+    return (call.call_sid, _moment(call), _way(call), who, length, call.status or "-", why, best)
 
 
 def _summary(call: Call) -> str:

@@ -154,6 +154,17 @@ class NormalisePreview:
     obstacle: str | None
     options: Options = field(default_factory=Options)
 
+    def to_json(self) -> dict[str, Any]:
+        """As the CLI shows it."""
+        return {
+            "call_sid": self.variant.call_sid,
+            "becomes": self.standard.call_sid,
+            "moved": dict(self.moved),
+            "lead_id": self.lead_id,
+            "slots": list(self.slots),
+            "obstacle": self.obstacle,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Constraint:

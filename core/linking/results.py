@@ -38,8 +38,8 @@ class WorklistPage:
 
 
 def worklist_item(call: Call, detail: str | None) -> dict[str, Any]:
-    """One call as a worklist shows it (contract)."""
-    return {
+    """One call as a worklist shows it (contract); a linked one with its lead and what is suspect."""
+    item = {
         "call_sid": call.call_sid,
         "started_at": call.started_at.isoformat(),
         "direction": call.direction,
@@ -50,6 +50,8 @@ def worklist_item(call: Call, detail: str | None) -> dict[str, Any]:
         "cause": call.cause,
         "detail": detail,
     }
+    linked = {"lead_id": call.lead_id, "suspect": call.suspect, "better_lead_id": call.best_lead_id}
+    return item if call.lead_id is None else {**item, **linked}
 
 
 @dataclass(frozen=True, slots=True)
