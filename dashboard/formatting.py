@@ -235,6 +235,14 @@ def event_words(event: LinkEvent) -> str:
             return f"taken out of lead {lead_id} again, while lead {now} keeps it"
         case "lead_deleted":
             return f"unlinked, because lead {lead_id} was deleted"
+        case "merge_rows":
+            return "given one event row instead of several"
+        case "normalise_sid":
+            return f"linked to lead {now}, written as Twilio writes it" if now else "given up for its standard SID"
+        case "confirm":
+            return f"confirmed as a call of lead {now}"
+        case "set_phone":
+            return f"phone of lead {lead_id} changed"
         case "undo":
             return f"change {event.undoes} undone: {outcome_words(event)}"
     return words(event.action, {})
@@ -242,6 +250,10 @@ def event_words(event: LinkEvent) -> str:
 
 def outcome_words(event: LinkEvent) -> str:
     """How an event leaves its call: ``linked to lead 212 as its current call``, ``unlinked``, ``set aside``."""
+    if event.call_sid is None:
+        return f"lead {event.lead_id} is as it was"
+    if "call_lead" not in event.after:
+        return "its rows are as they were"
     lead_id = event.after.get("call_lead")
     if lead_id is not None:
         return f"linked to lead {lead_id}{_as_what(event)}"

@@ -26,6 +26,7 @@ PAGES: Mapping[str, PageSpec] = {
         PageSpec("overview", "Overview"),
         PageSpec("unlinked", "Unlinked calls"),
         PageSpec("lookup", "Call lookup"),
+        PageSpec("activity", "Activity"),
     )
 }
 
@@ -92,6 +93,11 @@ def lookup(text: str | None = None) -> Target:
     return Target("lookup", {"q": text} if text else {})
 
 
+def activity(**filters: str | int | None) -> Target:
+    """The ledger with these filters: actor, lead, call, batch, event."""
+    return Target("activity", {name: str(value) for name, value in filters.items() if value not in (None, "")})
+
+
 def show(label: str, target: Target, *, icon: str | None = None, help: str | None = None) -> None:
     """A link as words. ``label`` is Markdown: free text in it must have gone through ``formatting.plain``."""
     st.page_link(page(target.page), label=label, query_params=dict(target.params), icon=icon, help=help)
@@ -101,6 +107,16 @@ def show_call(call_sid: str, words: str | None = None) -> None:
     """A call as a link that shows its short SID, or ``words``."""
     text = formatting.plain(words) if words else f"`{formatting.short_sid(call_sid).replace('`', '')}`"
     show(text, call(call_sid), help=f"Open {formatting.plain(call_sid)} in Call lookup")
+
+
+def lead(lead_id: int) -> Target:
+    """One lead. (Until the console has a page of leads: its changes.)"""
+    return activity(lead=lead_id)
+
+
+def show_lead(lead_id: int, words: str | None = None) -> None:
+    """A lead as a link."""
+    show(formatting.plain(words or f"Lead {lead_id}"), lead(lead_id), help=f"Open lead {lead_id}")
 
 
 def go(target: Target) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import streamlit as st
 
 from core import app as console
+from core.errors import Refused
+from core.linking import Command
 from core.linking.results import Check, Matches, Story, WorklistPage
 from core.linking.worklist import WorklistFilter
-from core.model.records import Call, Lead
+from core.model.records import Call, Lead, LinkEvent
 from core.store.gateway import Order, Where
 
 PAGE_SIZE = 50
@@ -32,6 +34,16 @@ class LeadCalls:
 
     total: int
     newest: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityFilter:
+    """Which link events the ledger shows; None does not filter."""
+
+    lead: int | None = None
+    call: str | None = None
+    actor: str | None = None
+    batch: str | None = None
 
 
 @st.cache_data(ttl=15, max_entries=4, show_spinner=False)
@@ -91,6 +103,37 @@ def calls_of_lead(lead_id: int) -> LeadCalls:
     return LeadCalls(gateway.count("call_links", where=mine), tuple(Call.from_row(row) for row in rows))
 
 
+@st.cache_data(ttl=10, max_entries=64, show_spinner=False)
+def activity(wanted: ActivityFilter, before: int | None) -> tuple[list[LinkEvent], bool]:
+    """One page of the ledger, newest first, and whether there are older events."""
+    asked = {"lead": wanted.lead, "call": wanted.call, "actor": wanted.actor, "batch": wanted.batch}
+    found = console.shared().linking.activity(**asked, before=before, limit=PAGE_SIZE + 1)
+    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
+
+
+@st.cache_data(ttl=10, max_entries=64, show_spinner=False)
+def event(event_id: int) -> LinkEvent | None:
+    """One event of the ledger, or None."""
+    found = console.shared().linking.activity(before=event_id + 1, limit=1)
+    return found[0] if found and found[0].id == event_id else None
+
+
+@st.cache_data(ttl=10, max_entries=64, show_spinner=False)
+def undo_obstacle(event_id: int) -> str | None:
+    """Why an event cannot be undone now, or None when it can."""
+    try:
+        would = console.shared().linking.preview(Command("undo", event_id=event_id))
+    except Refused as refusal:
+        return refusal.message
+    return None if would else "Nothing would change."
+
+
+@st.cache_data(ttl=10, max_entries=16, show_spinner=False)
+def batch(batch_id: str) -> list[LinkEvent]:
+    """The newest events of a batch, at most 500."""
+    return console.shared().linking.activity(batch=batch_id, limit=500)
+
+
 @st.cache_data(ttl=300, max_entries=4, show_spinner=False)
 def is_demo() -> bool:
     """Whether the database was filled with demo data."""
@@ -101,5 +144,23 @@ def is_demo() -> bool:
 
 def clear() -> None:
     """Forget what was read; called after every write and by the Refresh button."""
-    for cached in (figures, per_day, checks, worklist, count, lookup, story, lead, calls_of_lead, is_demo):
+    for cached in _CACHES:
         cached.clear()
+
+
+_CACHES = (
+    figures,
+    per_day,
+    checks,
+    worklist,
+    count,
+    lookup,
+    story,
+    lead,
+    calls_of_lead,
+    activity,
+    event,
+    undo_obstacle,
+    batch,
+    is_demo,
+)

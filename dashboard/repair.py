@@ -13,6 +13,7 @@ from core.model import dialling
 from core.model.records import Lead, LinkEvent
 from dashboard import formatting, guard, links, reads, sides, state
 from dashboard.guard import guarded
+from dashboard.remedies import REMEDIES, Outcome, undo_batch, words_of
 from dashboard.state import Intent
 
 TITLES: Mapping[str, str] = {
@@ -41,8 +42,14 @@ def dialog_if_asked() -> None:
     """Open the dialog when a button has asked for it."""
     intent = state.intent()
     if intent is not None:
-        title = TITLES[intent.action].format(lead=intent.lead_id)
+        title = _words(TITLES, intent)
         st.dialog(title, width="medium", on_dismiss=_leave)(_dialog)()
+
+
+def _words(table: Mapping[str, str], intent: Intent) -> str:
+    remedy = REMEDIES.get(intent.action)
+    words = table[intent.action] if remedy is None else remedy.title if table is TITLES else remedy.button
+    return words.format(lead=intent.lead_id, choice=intent.choice)
 
 
 def _leave() -> None:
@@ -64,7 +71,7 @@ def _dialog() -> None:
 def _ask(intent: Intent) -> None:
     if intent.seen is None and not intent.nothing:
         try:
-            intent = state.note_seen(console.shared().linking.preview(_command(intent))) or intent
+            intent = state.note_seen(_preview(intent)) or intent
         except PatchbayError as error:
             _refused(error)
             return
@@ -72,13 +79,25 @@ def _ask(intent: Intent) -> None:
         st.info("Nothing would change: it is so already.", icon=":material/info:")
         _buttons(None)
         return
-    _sides(intent, intent.seen)
+    remedy = REMEDIES.get(intent.action)
+    if remedy is None:
+        _sides(intent, intent.seen)
+    elif not remedy.show(intent, intent.seen):
+        _buttons(None)
+        return
     _choices(intent, intent.seen)
-    _buttons(BUTTONS[intent.action].format(lead=intent.lead_id))
+    _buttons(_words(BUTTONS, intent))
+
+
+def _preview(intent: Intent) -> Any:
+    remedy = REMEDIES.get(intent.action)
+    linking = console.shared().linking
+    return remedy.preview(linking, intent) if remedy else linking.preview(_command(intent))
 
 
 def _sides(intent: Intent, seen: LinkEvent) -> None:
-    st.html(f'<p class="pb-line">Call <code>{escape(seen.call_sid)}</code></p>')
+    if seen.call_sid:
+        st.html(f'<p class="pb-line">Call <code>{escape(seen.call_sid)}</code></p>')
     touched = {lead_id: reads.lead(lead_id) for lead_id in sides.leads_of(seen)}
     st.html(sides.table(seen, touched))
     _dialling(seen, [lead for lead in touched.values() if lead is not None])
@@ -101,7 +120,9 @@ def _dialling(seen: LinkEvent, touched: list[Lead]) -> None:
         )
 
 
-def _choices(intent: Intent, seen: LinkEvent) -> None:
+def _choices(intent: Intent, seen: Any) -> None:
+    if intent.action == "add_constraint":
+        return  # it leaves no link event that could carry a reason
     if intent.action == "set_aside":
         st.selectbox(
             "Reason (optional: choose or type)",
@@ -134,27 +155,42 @@ def _refused(error: PatchbayError) -> None:
             st.button("Show it as it is now", key="repair.again", type="primary", on_click=state.read_again)
 
 
-def _carry_out(intent: Intent, seen: LinkEvent) -> None:
-    marked = state.marked(sides.leads_of(seen))
-    facts = Options(
-        expect=_without_rows(seen.before), promise=_without_rows(seen.after), mark_contacted=marked or False
-    )
+def _carry_out(intent: Intent, seen: Any) -> None:
+    remedy = REMEDIES.get(intent.action)
     try:
-        event = console.shared().linking.run(_command(intent, facts))
+        outcome = remedy.run(console.shared().linking, intent, seen, _told(intent)) if remedy else _run(intent, seen)
     except PatchbayError as error:
         state.unconfirm()
         _refused(error)
         return
-    _finish(event, seen)
+    _finish(outcome)
 
 
-def _finish(event: LinkEvent | None, seen: LinkEvent) -> None:
+def _told(intent: Intent) -> Options:
+    reason = (state.value("repair.reason") or "").strip() or None
+    return Options(reason=reason, request_id=intent.request_id)
+
+
+def _run(intent: Intent, seen: LinkEvent) -> Outcome | None:
+    marked = state.marked(sides.leads_of(seen))
+    facts = Options(
+        expect=_without_rows(seen.before), promise=_without_rows(seen.after), mark_contacted=marked or False
+    )
+    event = console.shared().linking.run(_command(intent, facts))
+    return None if event is None else Outcome(event, words_of(event), is_undo=event.action == "undo")
+
+
+def _finish(outcome: Outcome | None) -> None:
     reads.clear()
-    if event is None:
+    if outcome is None:
         state.note_seen(None)
     else:
-        state.note_done(event, done_words(event))
+        _note(outcome)
     st.rerun()
+
+
+def _note(outcome: Outcome) -> None:
+    state.note_done(outcome.event, outcome.words, batch_id=outcome.batch_id, left=outcome.left, is_undo=outcome.is_undo)
 
 
 def _without_rows(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,28 +213,29 @@ def _command(intent: Intent, facts: Options | None = None) -> Command:
     return Command(action, intent.call_sid, intent.lead_id, options=options)
 
 
-def done_words(event: LinkEvent) -> str:
-    """What was done, as the undo bar says it."""
-    if event.action == "undo":
-        return f"Undone: the call is {formatting.outcome_words(event)} again."
-    return f"The call is {formatting.event_words(event)}."
-
-
 def perform_undo() -> None:
     """Carry out an undo that was asked for in the undo bar."""
     asked = state.take_undo()
     if asked is None:
         return
-    event_id, request_id = asked
+    what, request_id = asked
     try:
-        event = console.shared().linking.undo(event_id, Options(request_id=request_id))
+        outcome = _undo(what, Options(request_id=request_id))
     except PatchbayError as error:
         guard.show(error)
         return
     finally:
         reads.clear()
-    if event is not None:
-        state.note_done(event, done_words(event))
+    if outcome is not None:
+        _note(outcome)
+
+
+def _undo(what: int | str, options: Options) -> Outcome | None:
+    linking = console.shared().linking
+    if isinstance(what, str):
+        return undo_batch(linking, what, options)
+    event = linking.undo(what, options)
+    return None if event is None else Outcome(event, words_of(event), is_undo=True)
 
 
 def undo_bar() -> None:
@@ -210,9 +247,14 @@ def undo_bar() -> None:
         st.toast(formatting.plain(done.words), icon=":material/check:")
     with st.container(key="undo_bar", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":material/check: {formatting.plain(done.words)}", width="content")
-        links.show_call(done.event.call_sid)
-        label = "Redo" if done.event.action == "undo" else "Undo"
-        icon = ":material/redo:" if label == "Redo" else ":material/undo:"
-        if done.event.id is not None:
-            st.button(label, key="undo.do", icon=icon, shortcut="Alt+Z", on_click=state.ask_undo, args=(done.event.id,))
+        if done.event is not None and done.event.call_sid:
+            links.show_call(done.event.call_sid)
+        label, icon = ("Redo", ":material/redo:") if done.is_undo else ("Undo", ":material/undo:")
+        what = done.batch_id or (done.event.id if done.event else None)
+        if what is not None:
+            st.button(label, key="undo.do", icon=icon, shortcut="Alt+Z", on_click=state.ask_undo, args=(what,))
         st.button("Dismiss", key="undo.dismiss", type="tertiary", on_click=state.dismiss_done)
+    if done.left:
+        with st.expander(f"Not undone: {formatting.count(len(done.left), 'change')}", expanded=len(done.left) <= 3):
+            lines = "".join(f"<li>{escape(words)}</li>" for words in done.left)
+            st.html(f'<ul class="pb-reasons pb-list">{lines}</ul>')

@@ -1,6 +1,7 @@
 """A change as two sides, before and after, for the call and for each lead that it touches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -25,9 +26,50 @@ def joins_history(event: LinkEvent) -> bool:
 
 
 def table(event: LinkEvent, leads: Leads) -> str:
-    """Both sides as an HTML table: a row for the call, one for each lead's current call."""
-    rows = [("This call", _call_side(event, event.before, leads), _call_side(event, event.after, leads))]
+    """Both sides as an HTML table: a row for the call, one for each lead's current call, one for each other value."""
+    rows = [] if event.call_sid is None else [_call_row(event, leads)]
     rows += [_lead_row(event, lead_id, leads.get(lead_id)) for lead_id in leads_of(event)]
+    return as_table([*rows, *row_changes(event)])
+
+
+def past_table(event: LinkEvent, leads: Leads) -> str:
+    """The same for an event of the ledger: a lead's current call shows only where the event changed it."""
+    slots = {**(event.before.get("leads") or {}), **(event.after.get("leads") or {})}
+    rows = [] if event.call_sid is None or "call_lead" not in event.after else [_call_row(event, {})]
+    rows += [_lead_row(event, int(lead_id), _without_slot(leads.get(int(lead_id)))) for lead_id in slots]
+    return as_table([*rows, *row_changes(event)])
+
+
+def row_changes(event: LinkEvent, most: int = 12) -> list[tuple[str, str, str]]:
+    """What an event changed in other rows: name of the value, before, after. At most ``most`` of them, then a count."""
+    before, after = (side.get("rows") or {} for side in (event.before, event.after))
+    found = [
+        (f"{table_name} {row_id}: {column}" if column else f"{table_name} {row_id}", was, now)
+        for table_name in after
+        for row_id, image in after[table_name].items()
+        for column, was, now in _columns((before.get(table_name) or {}).get(row_id), image)
+    ]
+    left = len(found) - most
+    return [*found[:most], (f"{left} more", "", "")] if left > 1 else found
+
+
+def _columns(was: Any, now: Any) -> list[tuple[str, str, str]]:
+    if now is None or was is None:
+        return [("", "none" if was is None else "a row of its own", "removed" if now is None else "a row of its own")]
+    names = [name for name in now if now[name] != was.get(name)]
+    return [(name, formatting.cell(was.get(name)) or "empty", formatting.cell(now[name]) or "empty") for name in names]
+
+
+def _without_slot(lead: Lead | None) -> Lead | None:
+    return replace(lead, call_sid=None) if lead else None
+
+
+def _call_row(event: LinkEvent, leads: Leads) -> tuple[str, str, str]:
+    return "This call", _call_side(event, event.before, leads), _call_side(event, event.after, leads)
+
+
+def as_table(rows: Sequence[tuple[str, str, str]]) -> str:
+    """Rows of name, before and after as an HTML table."""
     body = "".join(_row(*row) for row in rows)
     return (
         '<table class="pb-sides"><thead><tr><th scope="col"></th><th scope="col">Before</th>'

@@ -14,17 +14,33 @@ import streamlit as st
 
 from core.model.records import LinkEvent
 
-Action: TypeAlias = Literal["link", "make_current", "unlink", "relink", "set_aside", "restore", "undo"]
+Action: TypeAlias = Literal[
+    "link",
+    "make_current",
+    "unlink",
+    "relink",
+    "set_aside",
+    "restore",
+    "undo",
+    "undo_batch",
+    "merge_rows",
+    "normalise_sid",
+    "add_constraint",
+    "confirm_link",
+    "set_phone",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What a person is about to do, while the dialog asks.
 
+    :ivar call_sid: empty where the command is about no call.
     :ivar event_id: the link event that is to be undone (action ``undo`` only).
+    :ivar choice: what else was chosen: a batch to undo, the row to keep, a lead's new phone number.
     :ivar current: make the call its lead's current one whatever its age.
     :ivar request_id: made when the dialog opens; a second click sends it again and changes nothing twice.
-    :ivar seen: what the dialog shows: the event that would be written; None until it has been read.
+    :ivar seen: what the dialog shows: the event that would be written, or a remedy's preview; None until it was read.
     :ivar nothing: reading found that nothing would change.
     :ivar confirmed: the button was pressed; the dialog's next run carries it out.
     """
@@ -33,29 +49,45 @@ class Intent:
     call_sid: str
     lead_id: int | None = None
     event_id: int | None = None
+    choice: str | None = None
     current: bool = False
     request_id: str = ""
-    seen: LinkEvent | None = None
+    seen: Any = None
     nothing: bool = False
     confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done last, as long as the undo bar shows it."""
+    """What was done last, as long as the undo bar shows it.
 
-    event: LinkEvent
+    :ivar event: the link event, or None for several and for what leaves none.
+    :ivar batch_id: the batch that Undo takes back, where it was more than one event.
+    :ivar left: what was not done, each with its reason.
+    :ivar is_undo: it took something back, so that what takes it back is called Redo.
+    """
+
+    event: LinkEvent | None
     words: str
+    batch_id: str | None = None
+    left: tuple[str, ...] = ()
+    is_undo: bool = False
     toasted: bool = False
 
 
 _INTENT, _DONE, _UNDO = "repair.intent", "repair.done", "repair.undo"
-_TRAIL, _ROW = "unlinked.trail", "unlinked.row"
+_ROW = "unlinked.row"
 
 
-def open_dialog(action: Action, call_sid: str, lead_id: int | None = None, event_id: int | None = None) -> None:
+def open_dialog(
+    action: Action,
+    call_sid: str,
+    lead_id: int | None = None,
+    event_id: int | None = None,
+    choice: str | None = None,
+) -> None:
     """Ask about a command in the next run. Serves as ``on_click``."""
-    st.session_state[_INTENT] = Intent(action, call_sid, lead_id, event_id, request_id=str(uuid.uuid4()))
+    st.session_state[_INTENT] = Intent(action, call_sid, lead_id, event_id, choice, request_id=str(uuid.uuid4()))
 
 
 def open_dialog_for_typed_lead(action: Action, call_sid: str, field: str) -> None:
@@ -80,11 +112,11 @@ def intent() -> Intent | None:
     return cast(Intent | None, st.session_state.get(_INTENT))
 
 
-def note_seen(event: LinkEvent | None) -> Intent | None:
-    """Keep what the dialog shows, so that exactly this is what gets confirmed."""
+def note_seen(seen: Any) -> Intent | None:
+    """Keep what the dialog shows, so that exactly this is what gets confirmed. None: nothing would change."""
     now = intent()
     if now is not None:
-        st.session_state[_INTENT] = replace(now, seen=event, nothing=event is None, confirmed=False)
+        st.session_state[_INTENT] = replace(now, seen=seen, nothing=seen is None, confirmed=False)
     return intent()
 
 
@@ -124,10 +156,17 @@ def close_dialog() -> None:
     st.session_state.pop(_INTENT, None)
 
 
-def note_done(event: LinkEvent, words: str) -> None:
+def note_done(
+    event: LinkEvent | None,
+    words: str,
+    *,
+    batch_id: str | None = None,
+    left: tuple[str, ...] = (),
+    is_undo: bool = False,
+) -> None:
     """A command was carried out: the dialog closes, the undo bar opens."""
     close_dialog()
-    st.session_state[_DONE] = Done(event, words)
+    st.session_state[_DONE] = Done(event, words, batch_id, left, is_undo)
 
 
 def done() -> Done | None:
@@ -149,19 +188,27 @@ def dismiss_done() -> None:
     st.session_state.pop(_DONE, None)
 
 
-def ask_undo(event_id: int) -> None:
-    """Undo an event in the next run. Serves as ``on_click``."""
-    st.session_state[_UNDO] = (event_id, str(uuid.uuid4()))
+def ask_undo(what: int | str) -> None:
+    """Undo an event (its id) or a batch (its UUID) in the next run. Serves as ``on_click``."""
+    st.session_state[_UNDO] = (what, str(uuid.uuid4()))
 
 
-def take_undo() -> tuple[int, str] | None:
-    """The event to be undone now and its request id; asked for once."""
-    return cast(tuple[int, str] | None, st.session_state.pop(_UNDO, None))
+def take_undo() -> tuple[int | str, str] | None:
+    """The event or batch to be undone now and its request id; asked for once."""
+    return cast(tuple[int | str, str] | None, st.session_state.pop(_UNDO, None))
 
 
 def value(key: str, default: Any = None) -> Any:
     """The value of a widget."""
     return st.session_state.get(key, default)
+
+
+def set_value(key: str, value: Any) -> None:
+    """Remember a value of a page between its parts; None forgets it."""
+    if value is None:
+        st.session_state.pop(key, None)
+    else:
+        st.session_state[key] = value
 
 
 def follow_address(space: str, address: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
@@ -196,14 +243,14 @@ def marked(lead_ids: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(lead_id for lead_id in lead_ids if st.session_state.get(f"repair.contacted.{lead_id}"))
 
 
-def trail() -> tuple[str, ...]:
-    """The cursors of the pages before this one, oldest first; the first page is the empty text."""
-    return cast(tuple[str, ...], st.session_state.get(_TRAIL, ()))
+def trail(space: str = "unlinked") -> tuple[str, ...]:
+    """The cursors of the pages of a list before this one, oldest first; the first page is the empty text."""
+    return cast(tuple[str, ...], st.session_state.get(f"{space}.trail", ()))
 
 
-def set_trail(cursors: tuple[str, ...]) -> None:
-    """Remember the pages before this one."""
-    st.session_state[_TRAIL] = cursors
+def set_trail(cursors: tuple[str, ...], space: str = "unlinked") -> None:
+    """Remember the pages of a list before this one."""
+    st.session_state[f"{space}.trail"] = cursors
 
 
 def row() -> int:

@@ -61,7 +61,8 @@ def table_key(page: WorklistPage) -> str:
 def forget_handled_call(page: WorklistPage) -> None:
     """A call that was just dealt with has left the list: the row that took its place is next."""
     selected, done = links.param("call"), state.done()
-    if done and done.event.call_sid == selected and selected not in {call.call_sid for call in page.items}:
+    handled = done.event.call_sid if done and done.event else None
+    if handled == selected and selected not in {call.call_sid for call in page.items}:
         links.set_param("call", None)
 
 
