@@ -12,9 +12,10 @@ from tests.database.outside import sid
 A, B, C = sid(1), sid(2), sid(3)
 
 
-@pytest.fixture(scope="module")
-def opened(pg18: Any) -> Iterator[psycopg.Connection[Any]]:
-    with pg18.database(pg18.migrated_database()) as url, psycopg.connect(url, autocommit=True) as connection:
+@pytest.fixture(scope="module", params=["pg15", "pg18"])
+def opened(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
+    cluster = request.getfixturevalue(request.param)
+    with cluster.database(cluster.migrated_database()) as url, psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
 

@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.database.link_machine import machine
 
 QUICK = settings(
-    max_examples=90, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+    max_examples=70, stateful_step_count=30, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 """The same sequences in every run; ``make test-load`` draws new ones, and more."""

@@ -20,9 +20,10 @@ SLACK = 0.4
 """Seconds that a busy machine may add."""
 
 
-@pytest.fixture(scope="module")
-def opened(pg18: Any) -> Iterator[psycopg.Connection[Any]]:
-    with pg18.database(pg18.migrated_database()) as url, psycopg.connect(url, autocommit=True) as connection:
+@pytest.fixture(scope="module", params=["pg15", "pg18"])
+def opened(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
+    cluster = request.getfixturevalue(request.param)
+    with cluster.database(cluster.migrated_database()) as url, psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
 
