@@ -60,6 +60,7 @@ begin
       where a.attrelid = format('public.%I', needed.relation)::regclass and a.attname = needed.name and not a.attisdropped)
   loop
     execute format('alter table public.%I add column if not exists %I %s', v_missing.relation, v_missing.name, v_missing.type);
+    execute format('comment on column public.%I.%I is %L', v_missing.relation, v_missing.name, 'Patchbay: added, was missing');  -- for its removal
   end loop;
 
   -- Transcripts have one of two shapes, (role, content) or (speaker, message), or both. Only a table with neither gets one.
@@ -68,6 +69,8 @@ begin
       and a.attname in ('content', 'message') and not a.attisdropped)
   then
     alter table public.conversation_transcripts add column if not exists role text, add column if not exists content text;
+    comment on column public.conversation_transcripts.role is 'Patchbay: added, was missing';
+    comment on column public.conversation_transcripts.content is 'Patchbay: added, was missing';
   end if;
 end $$;
 

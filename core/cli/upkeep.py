@@ -3,21 +3,29 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import TypeAlias
 
-from core.app import database
+from core.app import build, database
 from core.cli import text
 from core.cli.answers import Answer
 from core.errors import BadInput
 from core.settings import Settings
-from core.store import migrate
+from core.store import migrate, uninstall
+
+LEDGER_NAME = "patchbay-ledger-%Y%m%d-%H%M%S.jsonl"
 
 Handler: TypeAlias = Callable[[Settings, argparse.Namespace], Answer]
 
 
 def _migrate(settings: Settings, words: argparse.Namespace) -> Answer:
-    if words.status and words.print:
-        raise BadInput("--status and --print exclude each other.")
+    if words.status and (words.print or words.uninstall):
+        raise BadInput(f"--status and {'--print' if words.print else '--uninstall'} exclude each other.")
+    if words.ledger is not None and not words.uninstall:
+        raise BadInput("--ledger goes with --uninstall.")
+    if words.uninstall:
+        return _uninstall(settings, words)
     if words.print:
         script = migrate.script()
         return Answer({"script": script}, script.rstrip("\n"))
@@ -26,6 +34,41 @@ def _migrate(settings: Settings, words: argparse.Namespace) -> Answer:
             return _status(migrate.status(url))
         done = migrate.migrate(url, progress=lambda line: print(line, file=sys.stderr))
     return Answer({"applied": done}, f"{len(done)} applied." if done else "Up to date.")
+
+
+def _uninstall(settings: Settings, words: argparse.Namespace) -> Answer:
+    ledger = Path(words.ledger or datetime.now().strftime(LEDGER_NAME)).absolute()
+    if words.print:
+        if settings.data_source == "supabase" and not settings.database_url:
+            _export(settings, ledger)
+        script = uninstall.script()
+        return Answer({"script": script}, script.rstrip("\n"))
+    if ledger.exists():
+        raise BadInput(f"The ledger cannot be written: {ledger} exists already.", hint="Name another file.")
+    with database(settings) as url:
+        removed = uninstall.uninstall(url, ledger)
+    document = {"ledger": None if removed.ledger is None else str(removed.ledger), "events": removed.events,
+                "kept": list(removed.kept)}  # fmt: skip
+    return Answer(document, _told(removed))
+
+
+def _export(settings: Settings, ledger: Path) -> None:
+    """The ledger of a project that is changed by pasting: it is saved before the script is shown."""
+    app = build(settings)
+    try:
+        events = uninstall.export(app.gateway, ledger)
+    finally:
+        app.close()
+    print(f"{events} link events are in {ledger}. Paste this script into the project's SQL editor:", file=sys.stderr)
+
+
+def _told(removed: uninstall.Removed) -> str:
+    if removed.ledger is None:
+        return "Nothing of Patchbay's was there."
+    kept = f" These columns hold something and stay: {', '.join(removed.kept)}." if removed.kept else ""
+    return (
+        f"Patchbay is removed; leads.call_sid stays.{kept} The ledger ({removed.events} link events): {removed.ledger}"
+    )
 
 
 def _status(found: list[migrate.MigrationStatus]) -> Answer:
