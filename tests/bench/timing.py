@@ -51,7 +51,7 @@ def milliseconds(work: Work) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def measure(cases: Sequence[Case], seconds: float = 8.0) -> list[Pair]:
+def measure(cases: Sequence[Case], seconds: float = 5.0) -> list[Pair]:
     """The same case on databases of several sizes: medians of all their rounds, stopping after ``seconds``."""
     for case in cases:
         for _ in range(case.warm):
