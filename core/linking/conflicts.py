@@ -186,7 +186,7 @@ def page(gateway: Gateway, *, kind: object = None, limit: object = 50, after: ob
     counts = count(gateway)
     rows = gateway.call("list_conflicts", p_filter={**wanted, "limit": size + 1}) if counts else []
     shown = rows[:size]
-    following = _cursor(shown[-1]) if len(rows) > size and shown[-1]["call_sids"] else None
+    following = _cursor(shown[-1]) if len(rows) > size else None
     total = sum(counts.values()) if wanted.get("kind") is None else counts.get(wanted["kind"], 0)
     return ConflictPage(_detailed(gateway, [Conflict.from_row(row) for row in shown]), following, total, counts)
 
@@ -368,7 +368,10 @@ def _rows(event: LinkEvent | None, side: str, table: str) -> Mapping[str, Any]:
 
 
 def _cursor(row: Row) -> str:
-    place = json.dumps([row["started_at"] or "-infinity", row["place"]], separators=(",", ":"))
+    at = row["started_at"] or (
+        "-infinity" if row["call_sids"] else "infinity"
+    )  # the missing constraint stands before all
+    place = json.dumps([at, row["place"]], separators=(",", ":"))
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
@@ -383,7 +386,7 @@ def _place(cursor: object) -> list[str]:
         started_at, place = json.loads(
             base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         )
-        at = started_at if started_at == "-infinity" else fields.moment("cursor", started_at).isoformat()
+        at = started_at if started_at in ("-infinity", "infinity") else fields.moment("cursor", started_at).isoformat()
         return [at, fields.prose("cursor", place, 200)]
     except (binascii.Error, ValueError, TypeError, RecursionError, BadInput):
         raise wrong from None
