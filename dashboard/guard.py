@@ -8,20 +8,27 @@ from typing import ParamSpec
 
 import streamlit as st
 
+from core.access import SignedOut
 from core.errors import BadInput, NotFound, PatchbayError, Refused, Unavailable
-from dashboard import formatting, reads
+from dashboard import formatting, identity, reads
 
 log = logging.getLogger("patchbay.dashboard")
 P = ParamSpec("P")
 
 
 def guarded(body: Callable[P, None]) -> Callable[P, None]:
-    """Show an error of ``body`` in its place instead of a traceback. For pages, fragments and dialogs alike."""
+    """Show an error of ``body`` in its place instead of a traceback. For pages, fragments and dialogs alike.
+
+    Each asks first whether somebody is still signed in: fragments and dialogs run without the shell.
+    """
 
     @functools.wraps(body)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
+            identity.current_actor()
             body(*args, **kwargs)
+        except SignedOut:
+            st.rerun()  # the whole page, which then says so
         except PatchbayError as error:
             show(error, body.__name__)
         except Exception:
@@ -46,6 +53,14 @@ def show(error: PatchbayError, where: str = "here") -> None:
     else:
         icon = ":material/block:" if isinstance(error, Refused) else ":material/error:"
         st.error(text, icon=icon)
+
+
+def show_signed_out() -> None:
+    """Instead of everything else: the session ended, and the way back in."""
+    signed_out = SignedOut()
+    st.title("Patchbay", anchor=False)
+    st.warning(f"**{signed_out.message}** {signed_out.hint}", icon=":material/lock:")
+    st.html('<a href="/login">Sign in again</a>')
 
 
 def _show_unexpected(where: str) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from core import app as console
+from core.access.identity import VIEWERS_READ
 from core.errors import PatchbayError, Refused
 from core.linking import Command, Options
 from core.model import dialling
 from core.model.records import Lead, LinkEvent
-from dashboard import formatting, guard, links, reads, sides, state
+from dashboard import formatting, guard, identity, links, reads, sides, state
 from dashboard.guard import guarded
 from dashboard.remedies import REMEDIES, Outcome, undo_batch, words_of
 from dashboard.state import Intent
@@ -91,7 +91,7 @@ def _ask(intent: Intent) -> None:
 
 def _preview(intent: Intent) -> Any:
     remedy = REMEDIES.get(intent.action)
-    linking = console.shared().linking
+    linking = identity.linking()
     return remedy.preview(linking, intent) if remedy else linking.preview(_command(intent))
 
 
@@ -139,10 +139,20 @@ def _choices(intent: Intent, seen: Any) -> None:
 
 
 def _buttons(confirm: str | None) -> None:
+    if confirm and not identity.may_write():
+        st.info(VIEWERS_READ, icon=":material/visibility:")
     with st.container(horizontal=True, horizontal_alignment="right", key="repair.buttons"):
         st.button("Cancel" if confirm else "Close", key="repair.cancel", on_click=_leave)
         if confirm:
-            st.button(confirm, key="repair.confirm", type="primary", on_click=state.confirm)
+            barred = not identity.may_write()
+            st.button(
+                confirm,
+                key="repair.confirm",
+                type="primary",
+                on_click=state.confirm,
+                disabled=barred,
+                help=VIEWERS_READ if barred else None,
+            )
 
 
 def _refused(error: PatchbayError) -> None:
@@ -158,7 +168,7 @@ def _refused(error: PatchbayError) -> None:
 def _carry_out(intent: Intent, seen: Any) -> None:
     remedy = REMEDIES.get(intent.action)
     try:
-        outcome = remedy.run(console.shared().linking, intent, seen, _told(intent)) if remedy else _run(intent, seen)
+        outcome = remedy.run(identity.linking(), intent, seen, _told(intent)) if remedy else _run(intent, seen)
     except PatchbayError as error:
         state.unconfirm()
         _refused(error)
@@ -176,7 +186,7 @@ def _run(intent: Intent, seen: LinkEvent) -> Outcome | None:
     facts = Options(
         expect=_without_rows(seen.before), promise=_without_rows(seen.after), mark_contacted=marked or False
     )
-    event = console.shared().linking.run(_command(intent, facts))
+    event = identity.linking().run(_command(intent, facts))
     return None if event is None else Outcome(event, words_of(event), is_undo=event.action == "undo")
 
 
@@ -231,7 +241,7 @@ def perform_undo() -> None:
 
 
 def _undo(what: int | str, options: Options) -> Outcome | None:
-    linking = console.shared().linking
+    linking = identity.linking()
     if isinstance(what, str):
         return undo_batch(linking, what, options)
     event = linking.undo(what, options)

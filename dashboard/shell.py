@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from core import app as console
+from core.access import SignedOut
+from core.errors import PatchbayError
 from core.settings import Settings
-from dashboard import formatting, links, reads, repair, viewer
+from dashboard import formatting, guard, identity, links, reads, repair, viewer
 from dashboard.guard import guarded
 from dashboard.reads import Figures
 
@@ -24,11 +26,24 @@ def run() -> None:
     st.set_page_config(page_title="Patchbay", page_icon="🎛️", layout="wide")
     st.html(STYLE)
     st.html(f"<style>:root {{ color-scheme: {viewer.theme()}; }}</style>")  # dialogs live outside the themed element
-    figures, failure = _probe()
+    refusal = _refusal()
+    if isinstance(refusal, SignedOut):
+        guard.show_signed_out()
+        return
+    figures, failure = (None, refusal) if refusal else _probe()
     current = st.navigation(_pages(figures), position="top")
     if failure is None:
         _status_line()
     _body(current.run, failure)
+
+
+def _refusal() -> PatchbayError | None:
+    """Why nobody is signed in: asked before anything else, since nothing is shown to nobody."""
+    try:
+        identity.current_actor(touch=True)
+    except PatchbayError as refusal:
+        return refusal
+    return None
 
 
 def _probe() -> tuple[Figures | None, Exception | None]:
@@ -63,6 +78,7 @@ def _status_line() -> None:
         key="shell_status", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
         st.html(_status())
+        st.html('<a class="pb-leave" href="/logout">Sign out</a>', width="content")
         if st.button("Refresh", key="shell.refresh", type="tertiary", icon=":material/refresh:", on_click=reads.clear):
             st.rerun()  # the whole page, not only this line
 
@@ -73,7 +89,13 @@ def _status() -> str:
         return status_html("no answer", None, None)
     settings = console.shared().settings
     source = data_source(settings) + (" · demo data" if reads.is_demo() else "")
-    return status_html(source, settings.actor, f"read {formatting.relative(figures.read_at, now=datetime.now(UTC))}")
+    return status_html(source, _who(), f"read {formatting.relative(figures.read_at, now=datetime.now(UTC))}")
+
+
+def _who() -> str:
+    """Name and role; administrators can do everything, which needs no word."""
+    found = identity.current_actor()
+    return found.name if found.role == "admin" else f"{found.name} ({found.role})"
 
 
 def status_html(source: str, actor: str | None, freshness: str | None) -> str:

@@ -7,7 +7,7 @@ is believed for a few seconds, so that a page with forty files asks once.
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.access.identity import Identity, Method
@@ -22,13 +22,18 @@ BELIEVED_SECONDS = 3.0
 """How long an answer is used again: a session revoked elsewhere ends this much later at most."""
 OUTAGE_SECONDS = 600.0
 """How long somebody who was signed in may look at the error screens while the database cannot be asked."""
+TOUCH_SECONDS = 60.0
+"""Signs of life are passed on this often."""
 REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    identity: Identity | None
+    """What was said of a session, when, when it was last asked about, and when it was last a sign of life."""
+
+    identity: Identity
     at: float
+    asked: float
     touched: float
 
 
@@ -77,16 +82,20 @@ class Sessions:
         """
         now = self._clock()
         known = self._answers.get(key)
-        if known and now - known.at < BELIEVED_SECONDS and not (touch and now - known.touched > 60):
+        stale_touch = touch and known is not None and now - known.touched > TOUCH_SECONDS
+        if known and now - known.asked < BELIEVED_SECONDS and not stale_touch:
             return known.identity
         try:
             found = self._gateway.call("patchbay_session", p_key=key, p_idle_seconds=IDLE_SECONDS, p_touch=touch)
         except Unavailable:
-            if known and known.identity and now - known.at < OUTAGE_SECONDS:
+            if known and now - known.at < OUTAGE_SECONDS:
+                said = self._clock()  # whoever has just waited does not wait again
+                self._remember(key, replace(known, asked=said, touched=said))
                 return known.identity
             raise
         identity = self._identity(found)
-        self._remember(key, _Answer(identity, now, now if touch else known.touched if known else float("-inf")))
+        touched = now if touch else known.touched if known else float("-inf")
+        self._remember(key, _Answer(identity, now, now, touched) if identity else None)
         return identity
 
     def close(self, token: str) -> None:
@@ -102,10 +111,10 @@ class Sessions:
             return None
         return Identity(found["name"], known_role(found["role"]), found["method"])
 
-    def _remember(self, key: str, answer: _Answer) -> None:
+    def _remember(self, key: str, answer: _Answer | None) -> None:
         with self._lock:
             self._answers.pop(key, None)
-            if answer.identity is not None:
+            if answer is not None:
                 self._answers[key] = answer
             while len(self._answers) > REMEMBERED:
                 del self._answers[next(iter(self._answers))]

@@ -11,8 +11,10 @@ from starlette.middleware import Middleware
 
 from core import app as application
 from core.http.background import Judging
+from core.http.gate_parts import sign_in
 from core.http.health import ROUTES
 from core.http.hosts import HostGuard, accepted_hosts
+from core.http.login_link import Doorman
 from core.settings import Settings
 
 
@@ -22,23 +24,26 @@ def server_parts(warm: Sequence[str] = ()) -> dict[str, Any]:
     :param warm: modules to import before the first request, so that no visitor waits for them.
     :raises core.errors.BadInput: when the environment has a value that cannot be meant.
     """
-    hosts = accepted_hosts(Settings.load().public_url)
+    settings = Settings.load()
+    door = sign_in(settings, lambda: application.shared().access)
     return {
-        "routes": ROUTES,
-        "middleware": [Middleware(HostGuard, hosts=hosts)],
-        "lifespan": _lifespan(warm),
+        "routes": [*ROUTES, *door.routes],
+        "middleware": [Middleware(HostGuard, hosts=accepted_hosts(settings.public_url)), door.gate],
+        "lifespan": _lifespan(warm, door.doorman),
     }
 
 
-def _lifespan(warm: Sequence[str]) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+def _lifespan(warm: Sequence[str], doorman: Doorman) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_server: Any) -> AsyncIterator[None]:
         await run_in_threadpool(_warm_up, warm)
         judging = Judging()
         judging.start()
+        doorman.start()
         try:
             yield
         finally:
+            doorman.stop()
             await run_in_threadpool(judging.stop)
             await run_in_threadpool(application.close_shared)
 

@@ -86,7 +86,8 @@ def test_a_websocket_is_closed_with_4401(front: Starting) -> None:
     "path",
     [
         "//login", "/login/", "/login/../", "/login/../lookup", "/login/..%2f", "/%2e%2e/login", "/LOGIN", "/Login",
-        "/login%00", "/login;a", "/./login", "/healthz/", "/healthz/../api/me", "//healthz", "/healthz%2f..%2fapi%2fme", "/readyz/x",
+        "/login%00", "/login;a",
+        "/./login", "/healthz/", "/healthz/../api/me", "//healthz", "/healthz%2f..%2fapi%2fme", "/readyz/x",
         "/loginx", "/login%20", "/logout/x", "/api/../login", "/HEALTHZ", "/healthz%3f", "/login%23",
         "/call-events", "/media-stream-twiml",
     ],

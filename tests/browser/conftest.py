@@ -1,8 +1,9 @@
 """The console in a real browser: headless Chromium against a real server over a database of its own.
 
 ``server`` is ``streamlit run streamlit_app.py`` on a free port over the small world, ended by its process group; a
-traceback in its log fails the test. ``open_page`` opens pages that fail the test on a console error, an exception on
-the page, or a request to an outside host.
+traceback in its log fails the test. It is signed in to once, with the link that it prints; pages share the session.
+``open_page`` opens pages that fail the test on a console error, an exception on the page, or a request to an outside
+host.
 """
 
 import os
@@ -24,6 +25,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from core.app import App
 from tests.database.conftest import app, cluster_folder, cluster_user, connection, db, pg18
+from tests.sign_in import sign_in
 from tests.ui.conftest import WORLD
 
 __all__ = ["app", "cluster_folder", "cluster_user", "connection", "db", "pg18"]
@@ -73,13 +75,14 @@ class Server:
                 start_new_session=True,
             )
         self._wait()
+        self.cookie = sign_in(self.url, self.log.read_text)
 
     def _wait(self) -> None:
         end = time.monotonic() + 40
         while time.monotonic() < end and self._process.poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1) as answer:  # noqa: S310 - our own server
-                    if answer.read() == b"ok":
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310 - our own server
+                    if answer.status == 200:
                         return
             except (OSError, urllib.error.URLError):
                 time.sleep(0.05)
@@ -140,14 +143,17 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     """A page in a context of its own: ``open_page(server, "/unlinked")``, also for a second person."""
     contexts, complaints = [], []
 
-    def start(server: Server, path: str, **options: Any) -> Page:
+    def start(server: Server, path: str, *, signed_in: bool = True, **options: Any) -> Page:
         settings = {"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", **options}
         context = browser.new_context(base_url=server.url, **settings)
         contexts.append(context)
+        if signed_in:
+            context.add_cookies([{"name": server.cookie.name, "value": server.cookie.value, "url": server.url}])
         page = context.new_page()
         _watch(page, server.url, complaints)
         page.goto(path)
-        idle(page)
+        if signed_in:
+            idle(page)
         return page
 
     yield start

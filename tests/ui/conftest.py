@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import core.app
+from core.access import Identity
 from core.app import App
 from tests.database.conftest import app, cluster_folder, cluster_user, connection, db, pg18
 
@@ -60,6 +61,14 @@ def world(app: App, connection: psycopg.Connection[Any]) -> App:
     connection.execute(WORLD.encode())
     app.linking.judge()
     return app
+
+
+@pytest.fixture(autouse=True)
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> Identity:
+    """Pages run without a server here, so without the door: this is who is signed in."""
+    who = Identity("ana", "admin")
+    monkeypatch.setattr("dashboard.identity.current_actor", lambda *, touch=False: who)
+    return who
 
 
 Console = Callable[..., AppTest]

@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from tests.conftest import ROOT
+from tests.sign_in import sign_in
 
 ENTRY = ROOT / "streamlit_app.py"
 PARTS = ("core", "dashboard", "pages", "migrations", "streamlit_app.py")
@@ -57,11 +58,18 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, *(part.format(port=port) for part in WAYS[way])],
             cwd=place, env=env | {"PATCHBAY_DATA_DIR": str(place / "data")}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=(place / "log").open("w"), stderr=subprocess.STDOUT,
         )  # fmt: skip
+        self.cookie = ""
+
+    def said(self) -> str:
+        return (self._place / "log").read_text()
+
+    def sign_in(self) -> None:
+        self.cookie = sign_in(f"http://{self.address}", self.said).header
 
     def get(self, path: str, host: str = "localhost") -> httpx2.Response:
-        return httpx2.get(f"http://{self.address}{path}", headers={"Host": host}, timeout=10)
+        return httpx2.get(f"http://{self.address}{path}", headers={"Host": host, "Cookie": self.cookie}, timeout=10)
 
     def wait_for(self, path: str) -> None:
         end = time.monotonic() + 60
@@ -71,7 +79,7 @@ class Server:
                     return
             except httpx2.TransportError:
                 pass
-            assert self.process.poll() is None, self.process.communicate()[0]
+            assert self.process.poll() is None, self.said()
             assert time.monotonic() < end, f"{path} was not served within a minute"
             time.sleep(0.1)
 
@@ -86,18 +94,21 @@ def test_started_each_way_it_serves_guards_and_ends(way: str, place: Path, free_
     try:
         server.wait_for("/healthz")
         server.wait_for("/readyz")
-        assert "text/html" in server.get("/").headers["content-type"]
+        assert server.get("/").status_code == 303
+        assert not _speaks(server, server.address, None), "nobody is signed in"
+        server.sign_in()
+        assert "text/html" in server.get("/", host=server.address).headers["content-type"]
         assert server.get("/", host="evil.example").status_code == 421
         for path in ("/_stcore/agent/interact", "/_stcore/agent/mcp", "/_stcore/metrics"):
             assert server.get(path).status_code == 404
-        assert _speaks(server, "localhost", None)
+        assert _speaks(server, server.address, None)
         assert not _speaks(server, "evil.example", None)
         assert not _speaks(server, "localhost", "http://evil.example")
         assert len(server.databases()) == 1
     finally:
         server.process.send_signal(signal.SIGTERM)
-        said = server.process.communicate(timeout=30)[0]
-    assert "Traceback" not in said
+        server.process.wait(30)
+    assert "Traceback" not in server.said()
     assert server.databases() == []
 
 
@@ -113,7 +124,7 @@ def test_it_listens_on_loopback_only(place: Path, free_port: int) -> None:
         assert listening == {"127.0.0.1"}
     finally:
         server.process.terminate()
-        server.process.communicate(timeout=30)
+        server.process.wait(30)
 
 
 def _speaks(server: Server, host: str, origin: str | None) -> bool:
@@ -121,7 +132,8 @@ def _speaks(server: Server, host: str, origin: str | None) -> bool:
     port = int(server.address.rpartition(":")[2])
     try:
         with connect(
-            f"ws://{host}:{port}/_stcore/stream",
+            f"ws://{host}/_stcore/stream" if host == server.address else f"ws://{host}:{port}/_stcore/stream",
+            additional_headers={"Cookie": server.cookie},
             sock=socket.create_connection(("127.0.0.1", port)),
             origin=Origin(origin) if origin else None,
             subprotocols=[Subprotocol("streamlit")],
