@@ -167,7 +167,7 @@ declare
 begin
   v_where := case
     when v_text = '' then 'true'
-    when v_text ~ '[[:alpha:]@]' then format('l.name::text ilike $2 or l.email::text ilike $2 or %s ilike $2 or l.call_sid = $1', v_company)
+    when v_text ~ '[^0-9[:space:]().+/-]' then format('l.name::text ilike $2 or l.email::text ilike $2 or %s ilike $2 or l.call_sid = $1', v_company)
     when length(v_digits) >= 7 then 'l.id::text = $1 or l.id in (select n.lead_id from public.lead_numbers n where n.key = right($3, 7))
       or translate(l.phone::text, '' ().-/+'', '''') like ''%'' || $3 || ''%'''
     when length(v_digits) >= 3 then 'l.id::text = $1 or translate(l.phone::text, '' ().-/+'', '''') like ''%'' || $3 || ''%'''
