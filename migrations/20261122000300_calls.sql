@@ -52,6 +52,7 @@ alter table public.calls enable row level security;
 create table if not exists public.judge_queue (
   id bigint generated always as identity primary key,
   call_sid varchar(50) not null);
+create index if not exists judge_queue_of_call on public.judge_queue (call_sid);
 comment on table public.judge_queue is 'Patchbay: calls to be judged';
 alter table public.judge_queue enable row level security;
 

@@ -149,15 +149,19 @@ language sql stable security definer set search_path = '' as $$
       'call_sid', c.call_sid, 'lead_id', c.lead_id, 'by_hand', c.by_hand, 'set_aside', c.set_aside, 'test', c.test,
       'started_at', c.started_at, 'direction', c.direction, 'from_number', c.from_number, 'to_number', c.to_number,
       'status', c.status, 'duration', c.duration, 'transcript_count', c.transcript_count,
-      'confirmed', c.lead_id is not null and public.patchbay_decided(c.call_sid, c.lead_id),
-      'overruled_lead', case when c.lead_id is not null then public.patchbay_overruled(c.call_sid, c.lead_id) end,
+      'confirmed', c.lead_id is not null and ledger.by_person and public.patchbay_decided(c.call_sid, c.lead_id),
+      'overruled_lead', case when c.lead_id is not null and ledger.by_person then public.patchbay_overruled(c.call_sid, c.lead_id) end,
       'mentions', coalesce((select jsonb_agg(m.lead_id order by m.lead_id) from public.lead_mentions m
                             join public.leads l on l.id = m.lead_id where m.call_sid = c.call_sid), '[]'),
-      'earlier_leads', coalesce((select jsonb_agg(jsonb_build_object('lead_id', x.lead_id, 'event_id', x.event_id, 'at', x.at,
+      'earlier_leads', coalesce(case when ledger.has_moved then (select jsonb_agg(jsonb_build_object('lead_id', x.lead_id, 'event_id', x.event_id, 'at', x.at,
           'exists', exists (select from public.leads l where l.id = x.lead_id), 'removed_by_hand', x.removed_by_hand,
           'removed_by', x.actor, 'action', x.action) order by x.event_id desc)
-        from public.patchbay_earlier_leads(c.call_sid) as x), '[]'))), '[]')
-  from public.calls c where c.call_sid = any (p_sids) $$;
+        from public.patchbay_earlier_leads(c.call_sid) as x) end, '[]'))), '[]')
+  from public.calls c
+  cross join lateral (  -- most calls have no event or one: then there is nothing to look for
+    select coalesce(bool_or(e.source = 'person'), false) as by_person, coalesce(bool_or(e.before -> 'call_lead' <> 'null'), false) as has_moved
+    from public.link_events e where e.call_sid = c.call_sid) as ledger
+  where c.call_sid = any (p_sids) $$;
 
 -- The next calls to judge with what the rules want to know of them, and the queue rows that ask for it. A change that comes
 -- while they are being judged adds a queue row of its own, so nothing is missed.
@@ -169,9 +173,9 @@ declare
 begin
   perform public.patchbay_replay_errors(100) where exists (select from public.link_errors where replayed_at is null);
   perform public.patchbay_expand_marks(p_limit);
-  select array_agg(q.id), array_agg(distinct q.call_sid) into v_ids, v_sids
-  from (select id, call_sid from public.judge_queue order by id limit p_limit) as q;
-  return jsonb_build_object('queue_ids', coalesce(to_jsonb(v_ids), '[]'), 'calls', public.judge_facts(coalesce(v_sids, '{}')));
+  v_sids := array(select distinct q.call_sid from (select call_sid from public.judge_queue order by id limit p_limit) as q);
+  v_ids := array(select q.id from public.judge_queue q join unnest(v_sids) as s (sid) on s.sid = q.call_sid);  -- all that ask for these
+  return jsonb_build_object('queue_ids', to_jsonb(v_ids), 'calls', public.judge_facts(v_sids));
 end $$;
 
 -- Leads whose phone field has one of these keys, at most 500 a key.
@@ -233,6 +237,7 @@ declare
   v_count int;
 begin
   delete from public.judge_queue;  -- each of these is queued anew
+  delete from public.judge_marks;  -- and with them all that the marks could name
   insert into public.judge_queue (call_sid) select call_sid from public.calls order by started_at desc;
   get diagnostics v_count = row_count;
   return v_count;

@@ -45,15 +45,18 @@ class Judge:
         self._weighed = set(self._own)
         judged, marks = 0, self._marks()
         while limit is None or judged < limit:
-            batch = self._gateway.call("judge_batch", p_limit=BATCH if limit is None else min(BATCH, limit - judged))
+            size = BATCH if limit is None else min(BATCH, limit - judged)
+            batch = self._gateway.call("judge_batch", p_limit=size)
             if not batch["queue_ids"]:
                 before, marks = marks, self._marks()
                 if 0 < marks < before:
                     continue  # marks that concern no call are spent; there are more
                 break
-            self._look_for_own_numbers(batch["calls"])
+            looked = self._look_for_own_numbers(batch["calls"])
             changed = self._judge(batch)
             judged += len(batch["calls"])
+            if len(batch["queue_ids"]) < size and not looked and not self._marks():
+                break  # the queue held no more
             if changed == 0 and not self._moved_on(batch["queue_ids"]):
                 break  # every call of the batch is held by somebody else: they stay queued
         return judged
@@ -68,13 +71,17 @@ class Judge:
         self._gateway.call("requeue_all_calls")
         self._gateway.call("patchbay_set_state", p_key=FINGERPRINT, p_value=now)
 
-    def _look_for_own_numbers(self, rows: Iterable[Row]) -> None:
-        """Look at the data anew when a number stands on our side that was never weighed."""
+    def _look_for_own_numbers(self, rows: Iterable[Row]) -> bool:
+        """Look at the data anew when a number stands on our side that was never weighed; says whether it did.
+
+        A number that proves to be ours queues its calls again.
+        """
         region = self._settings.default_region
         unweighed = {number for row in rows for number in _our_sides(row, region)} - self._weighed
         if unweighed:
             self._own = own_numbers.refresh(self._gateway, self._settings)
             self._weighed |= unweighed
+        return bool(unweighed)
 
     def _judge(self, batch: dict[str, Any]) -> int:
         assessed = matching.assess_all(self._gateway, batch["calls"], self._own, self._settings.default_region)
