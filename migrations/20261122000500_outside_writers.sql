@@ -111,6 +111,12 @@ create or replace function public.patchbay_slot_is_known(p_lead bigint) returns 
 language sql stable security definer set search_path = '' as $$
   select exists (select from public.link_events e where e.lead_ids @> array[p_lead] and e.after -> 'leads' ? p_lead::text) $$;
 
+-- What the ledger says a lead's slot holds; null too where it knows nothing of it.
+create or replace function public.patchbay_ledger_slot(p_lead bigint) returns text
+language sql stable security definer set search_path = '' as $$
+  select e.after -> 'leads' ->> p_lead::text from public.link_events e
+  where e.lead_ids @> array[p_lead] and e.after -> 'leads' ? p_lead::text order by e.id desc limit 1 $$;
+
 -- Slots that the installation has not come to yet: when such a lead changes meanwhile, or its call, what it held is taken in
 -- first, the lowest lead first, as the installation would have.
 create or replace function public.patchbay_baseline_first(p_ids bigint[], p_old text[], p_new text[]) returns void
@@ -149,6 +155,11 @@ declare
 begin
   select * into v_call from public.calls where call_sid = p_new;
   select id into v_holder from public.leads where id = v_call.lead_id and id <> p_lead and call_sid = p_new;
+  if p_source = 'baseline' and v_holder is null then  -- its lead has just given it up: to the lowest one that has been read
+    select id into v_holder from public.leads
+    where call_sid = p_new and (id = p_lead or public.patchbay_ledger_slot(id) = p_new) order by id limit 1;
+    v_holder := nullif(v_holder, p_lead);
+  end if;
   v_action := case when v_holder is not null then 'claim' when v_call.lead_id is null then 'link'
                    when v_call.lead_id = p_lead then 'make_current' else 'move' end;
   update public.calls set lead_id = coalesce(v_holder, p_lead), set_aside = false, by_hand = false where call_sid = p_new;

@@ -146,8 +146,7 @@ begin
   perform 1 from public.leads where id = p_error.lead_id for update;
   perform public.patchbay_note_leads(array[p_error.lead_id]);
   perform public.patchbay_lock_calls(array_remove(array[p_error.old_slot, p_error.new_slot], null));
-  v_known := (select e.after -> 'leads' ->> p_error.lead_id::text from public.link_events e
-              where e.lead_ids @> array[p_error.lead_id] and e.after -> 'leads' ? p_error.lead_id::text order by e.id desc limit 1);
+  v_known := public.patchbay_ledger_slot(p_error.lead_id);
   v_slot := (select public.patchbay_sid(call_sid) from public.leads where id = p_error.lead_id);
   if p_error.gone then
     perform public.patchbay_lead_gone(p_error.lead_id, p_error.old_slot)

@@ -191,7 +191,7 @@ def test_a_replay_does_not_wait_for_a_writer_that_holds_its_lead(db: str) -> Non
             holder.sql("select 1 from leads where id = %s for update", ada)
             began = time.monotonic()
             assert desk.one("select patchbay_replay_errors()") == 1
-            assert time.monotonic() - began < 0.6
+            assert time.monotonic() - began < 1.0
         assert (desk.one("select patchbay_replay_errors()"), desk.lead_of(A), desk.lead_of(B)) == (1, ada, bo)
         desk.assert_sound()
 
