@@ -35,8 +35,8 @@ help:
 run: .venv/.runtime
 	@$(BIN)/python -m core migrate
 	@$(BIN)/python -m core demo --if-empty
-	@echo; echo "  Patchbay: http://localhost:$(PORT)   (Ctrl-C ends it)"; echo
-	@exec $(BIN)/streamlit run streamlit_app.py --server.port $(PORT)
+	@echo; echo "  Patchbay starts. Sign in with the link that it prints, or at PUBLIC_URL. Ctrl-C ends it."; echo
+	@PATCHBAY_OPEN_BROWSER=1 exec $(BIN)/streamlit run streamlit_app.py --server.port $(PORT)
 
 test: check tools
 	$(PYTEST) -m "not kill and not load and not bench"

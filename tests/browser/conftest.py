@@ -6,6 +6,7 @@ traceback in its log fails the test. It is signed in to once, with the link that
 host.
 """
 
+import functools
 import os
 import re
 import signal
@@ -25,7 +26,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from core.app import App
 from tests.database.conftest import app, cluster_folder, cluster_user, connection, db, pg18
-from tests.sign_in import sign_in
+from tests.sign_in import Cookie, sign_in
 from tests.ui.conftest import WORLD
 
 __all__ = ["app", "cluster_folder", "cluster_user", "connection", "db", "pg18"]
@@ -41,8 +42,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PROBES = ("/_stcore/health", "/_stcore/host-config")
-"""Streamlit's own 404 probes when a page is opened by its address."""
+PROBES = ("/_stcore/health", "/_stcore/host-config", "/login")
+"""Streamlit's own 404 probes when a page is opened by its address; the form that a wrong password gets, with 401."""
 IDLE = """() => {
     const app = document.querySelector('[data-testid="stApp"]');
     return app?.dataset.testScriptState === 'notRunning' && app?.dataset.testConnectionState === 'CONNECTED'
@@ -59,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Server:
     """One console process, ended by its process group."""
 
-    def __init__(self, database: str, log: Path) -> None:
+    def __init__(self, database: str, log: Path, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
@@ -69,13 +70,17 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, "DATABASE_URL": database},
+                env={**os.environ, "DATABASE_URL": database, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         self._wait()
-        self.cookie = sign_in(self.url, self.log.read_text)
+
+    @functools.cached_property
+    def cookie(self) -> Cookie:
+        """The session of whoever follows the printed link, which works once."""
+        return sign_in(self.url, self.log.read_text)
 
     def _wait(self) -> None:
         end = time.monotonic() + 40
@@ -107,12 +112,12 @@ def world(app: App, connection: psycopg.Connection[Any]) -> App:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
-    """Start a console over a database."""
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start a console over a database, with further environment variables."""
     started: list[Server] = []
 
-    def start(database: str) -> Server:
-        started.append(Server(database, tmp_path / f"console{len(started)}.log"))
+    def start(database: str, **environment: str) -> Server:
+        started.append(Server(database, tmp_path / f"console{len(started)}.log", **environment))
         return started[-1]
 
     yield start
@@ -122,7 +127,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
 
 
 @pytest.fixture
-def server(world: App, db: str, serve: Callable[[str], Server]) -> Server:
+def server(world: App, db: str, serve: Callable[..., Server]) -> Server:
     """A cold console over the small world."""
     return serve(db)
 
