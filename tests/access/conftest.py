@@ -67,6 +67,7 @@ class Front:
     port: int
     access: Access
     printed: list[str] = field(default_factory=list)
+    source: str = "127.0.0.1"
 
     @property
     def host(self) -> str:
@@ -74,7 +75,7 @@ class Front:
 
     def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
         """One request, byte for byte: nothing tidies the path. Underscores in header names become dashes."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=(self.source, 0))
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             named.setdefault("Content-Type", "application/x-www-form-urlencoded")
