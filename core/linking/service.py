@@ -280,7 +280,7 @@ class Linking:
         """
         need_writer(self._identity)
         event = commands.run(self._gateway, self._signed(command), actor=self._settings.actor)
-        if event is not None and event.after.get("call_lead") is None:  # a linked call has no cause to wait for
+        if event is not None and event.action != "link":  # a linked call has no cause to wait for
             self._judge_soon()
         return event
 
