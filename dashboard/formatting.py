@@ -43,6 +43,23 @@ EVIDENCE_WORDS: Mapping[str, str] = {
     "created_after": "created shortly after",
 }
 
+CONFLICT_WORDS: Mapping[str, str] = {
+    "contradicting_event_rows": "contradicting rows",
+    "duplicate_event_rows": "duplicate rows",
+    "sid_variant": "SID variants",
+    "two_leads_claim": "two leads claim",
+    "missing_constraint": "missing constraint",
+}
+"""The kinds of conflict, as they are written on every screen."""
+
+REMEDY_WORDS: Mapping[str, str] = {
+    "choose_row": "choose the row that holds",
+    "merge_rows": "merge the rows",
+    "normalise_sid": "write the SID in one way",
+    "choose_lead": "choose the lead",
+    "add_constraint": "add the constraint",
+}
+
 STATE_WORDS: Mapping[str, str] = {
     "current": "linked, current call",
     "history": "linked, history",
@@ -236,7 +253,7 @@ def event_words(event: LinkEvent) -> str:
         case "lead_deleted":
             return f"unlinked, because lead {lead_id} was deleted"
         case "merge_rows":
-            return "given one event row instead of several"
+            return "event rows merged into one"
         case "normalise_sid":
             return f"linked to lead {now}, written as Twilio writes it" if now else "given up for its standard SID"
         case "confirm":
@@ -252,8 +269,8 @@ def outcome_words(event: LinkEvent) -> str:
     """How an event leaves its call: ``linked to lead 212 as its current call``, ``unlinked``, ``set aside``."""
     if event.call_sid is None:
         return f"lead {event.lead_id} is as it was"
-    if "call_lead" not in event.after:
-        return "its rows are as they were"
+    if event.after.get("rows") and event.after.get("call_lead") == event.before.get("call_lead"):
+        return "rows as they were"
     lead_id = event.after.get("call_lead")
     if lead_id is not None:
         return f"linked to lead {lead_id}{_as_what(event)}"

@@ -23,11 +23,19 @@ def key_of(space: str, ids: Sequence[str]) -> str:
 
 
 def pick(
-    space: str, ids: Sequence[str], rows: pd.DataFrame, columns: Mapping[str, Any], *, param: str, alt: str
+    space: str,
+    ids: Sequence[str],
+    rows: pd.DataFrame,
+    columns: Mapping[str, Any],
+    *,
+    param: str,
+    alt: str,
+    only_listed: bool = False,
 ) -> str:
     """Show a table of at least one row and return the id of the selected one.
 
-    :param param: the parameter of the address that holds the selected id; an id that is not listed stays selected.
+    :param param: the parameter of the address that holds the selected id; an id that is not listed stays selected,
+        unless ``only_listed``.
     :param alt: what the table is, for those who do not see it.
     """
     key, wanted = key_of(space, ids), links.param(param)
@@ -50,7 +58,8 @@ def pick(
         selection_mode="single-row-required",
         alt=alt,
     )
-    return wanted or ids[start or 0]
+    chosen = ids[min(start or 0, len(ids) - 1)]
+    return wanted if wanted and not only_listed else chosen
 
 
 def paging(space: str, cursor: str, *, following: str | None, shown: int, noun: str, param: str) -> None:

@@ -25,8 +25,10 @@ PAGES: Mapping[str, PageSpec] = {
     for spec in (
         PageSpec("overview", "Overview"),
         PageSpec("unlinked", "Unlinked calls"),
+        PageSpec("conflicts", "Conflicts"),
         PageSpec("lookup", "Call lookup"),
         PageSpec("activity", "Activity"),
+        PageSpec("system", "System"),
     )
 }
 
@@ -93,6 +95,11 @@ def lookup(text: str | None = None) -> Target:
     return Target("lookup", {"q": text} if text else {})
 
 
+def conflicts(**filters: str | None) -> Target:
+    """The conflicts with these filters: kind, conflict."""
+    return Target("conflicts", {name: value for name, value in filters.items() if value})
+
+
 def activity(**filters: str | int | None) -> Target:
     """The ledger with these filters: actor, lead, call, batch, event."""
     return Target("activity", {name: str(value) for name, value in filters.items() if value not in (None, "")})
@@ -107,6 +114,11 @@ def show_call(call_sid: str, words: str | None = None) -> None:
     """A call as a link that shows its short SID, or ``words``."""
     text = formatting.plain(words) if words else f"`{formatting.short_sid(call_sid).replace('`', '')}`"
     show(text, call(call_sid), help=f"Open {formatting.plain(call_sid)} in Call lookup")
+
+
+def system() -> Target:
+    """The System page."""
+    return Target("system")
 
 
 def lead(lead_id: int) -> Target:

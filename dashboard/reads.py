@@ -8,11 +8,13 @@ import streamlit as st
 
 from core import app as console
 from core.errors import Refused
-from core.linking import Command
+from core.linking import Command, System
+from core.linking.conflicts import ConflictPage, Constraint
 from core.linking.results import Check, Matches, Story, WorklistPage
 from core.linking.worklist import WorklistFilter
 from core.model.records import Call, Lead, LinkEvent
 from core.store.gateway import Order, Where
+from core.store.migrate import MigrationStatus, script, status
 
 PAGE_SIZE = 50
 """Rows of a worklist page."""
@@ -134,6 +136,37 @@ def batch(batch_id: str) -> list[LinkEvent]:
     return console.shared().linking.activity(batch=batch_id, limit=500)
 
 
+@st.cache_data(ttl=10, max_entries=32, show_spinner=False)
+def conflicts(kind: str | None, after: str | None) -> ConflictPage:
+    """One page of conflicts, with how many there are of each kind."""
+    return console.shared().linking.conflicts(kind, limit=PAGE_SIZE, after=after)
+
+
+@st.cache_data(ttl=10, max_entries=4, show_spinner=False)
+def constraint() -> Constraint:
+    """Whether leads.call_sid is UNIQUE, and what stands in the way."""
+    return console.shared().linking.constraint()
+
+
+@st.cache_data(ttl=15, max_entries=4, show_spinner=False)
+def system() -> System:
+    """Everything that the System page shows."""
+    return console.shared().linking.system()
+
+
+@st.cache_data(ttl=60, max_entries=4, show_spinner=False)
+def migrations() -> list[MigrationStatus] | None:
+    """Every migration and whether the database has it; None where it is reached by URL and key only."""
+    url = console.shared().database_url
+    return list(status(url)) if url else None
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def migration_script() -> str:
+    """All migrations as one script to paste into an SQL editor."""
+    return script()
+
+
 @st.cache_data(ttl=300, max_entries=4, show_spinner=False)
 def is_demo() -> bool:
     """Whether the database was filled with demo data."""
@@ -162,5 +195,9 @@ _CACHES = (
     event,
     undo_obstacle,
     batch,
+    conflicts,
+    constraint,
+    system,
+    migrations,
     is_demo,
 )

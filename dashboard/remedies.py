@@ -1,15 +1,17 @@
-"""What the dialog asks about beside links: a batch to undo. One entry for each: what it shows, what it does."""
+"""What the dialog asks about beside links: batches to undo, conflicts to settle. For each: what it shows and does."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
 import streamlit as st
 
 from core.linking import BatchUndo, Linking, Options
+from core.linking.conflicts import Constraint, MergePreview, NormalisePreview, Side
 from core.model.records import LinkEvent
-from dashboard import formatting, reads
+from core.store.gateway import Row
+from dashboard import formatting, reads, sides
 from dashboard.state import Action, Intent
 
 MOST_LISTED = 12
@@ -44,14 +46,17 @@ class Remedy:
     button: str
     preview: Callable[[Linking, Intent], Any]
     show: Callable[[Intent, Any], bool]
-    run: Callable[[Linking, Intent, Any, Options], Outcome]
+    run: Callable[[Linking, Intent, Any, Options], Outcome | None]
 
 
 def words_of(event: LinkEvent) -> str:
     """What was done, as the undo bar says it."""
     if event.action == "undo":
         again = formatting.outcome_words(event)
-        return f"Undone: the call is {again} again." if event.call_sid else f"Undone: {again}."
+        whole = event.call_sid and not again.startswith("rows")
+        return f"Undone: the call is {again} again." if whole else f"Undone: {again}."
+    if event.action == "merge_rows":
+        return "The event rows of the call are merged into one."
     if event.call_sid is None:
         return f"{formatting.sentence(formatting.event_words(event))}."
     return f"The call is {formatting.event_words(event)}."
@@ -92,6 +97,128 @@ def _show_batch(_: Intent, events: tuple[LinkEvent, ...]) -> bool:
     return True
 
 
+ROW_COLUMNS = ("id", "call_status", "direction", "from_number", "to_number", "call_duration", "duration", "created_at")
+"""Columns of an event row that a person compares, in this order; others follow where rows differ in them."""
+
+
+def rows_table(
+    rows: Sequence[Row], *, merged: Row | None = None, changed: Sequence[str] = (), also: Sequence[str] = ()
+) -> str:
+    """Event rows as an HTML table, one line each, with the merged row last.
+
+    :param changed: columns of the merged row that are written.
+    :param also: further columns, in which rows differ.
+    """
+    every = [*rows, *([merged] if merged else [])]
+    names = [name for name in dict.fromkeys((*ROW_COLUMNS, *also)) if any(row.get(name) is not None for row in every)]
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    body = "".join(f"<tr>{''.join(f'<td>{_cell(row, name)}</td>' for name in names)}</tr>" for row in rows)
+    if merged:
+        looks = {name: ' class="pb-new"' if name in changed else "" for name in names}
+        cells = "".join(f"<td{looks[name]}>{_cell(merged, name)}</td>" for name in names)
+        body += f'<tr class="pb-merged">{cells}</tr>'
+    return (
+        f'<div class="pb-scroll" tabindex="0" role="group" aria-label="Event rows"><table class="pb-sides pb-rows">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(row: Row, name: str) -> str:
+    value = row.get(name)
+    if name.endswith("_at") and isinstance(value, str):
+        value = value[:19].replace("T", " ")
+    return escape(formatting.cell(value)) or '<span class="pb-muted">–</span>'
+
+
+def _merge(linking: Linking, intent: Intent) -> MergePreview | None:
+    found = linking.preview_merge(intent.call_sid, intent.choice)
+    return found if found.event else None
+
+
+def _show_merge(intent: Intent, seen: MergePreview) -> bool:
+    _call_line(intent.call_sid)
+    before = reads.story(intent.call_sid).events
+    st.html(f'<p class="pb-line"><b>Before:</b> {formatting.count(len(before), "event row")}</p>' + rows_table(before))
+    st.html('<p class="pb-line"><b>After:</b> one row, with what all of them say; what is written stands out</p>')
+    if seen.kept:
+        st.html(rows_table((), merged=seen.kept, changed=seen.changed, also=seen.changed))
+    if seen.live:
+        st.warning(
+            "This call has not ended, as far as is known: the backend may still write to a row that goes.",
+            icon=":material/warning:",
+        )
+    return True
+
+
+def _run_merge(linking: Linking, intent: Intent, seen: MergePreview, options: Options) -> Outcome | None:
+    event = linking.merge_rows(intent.call_sid, intent.choice, _as_seen(seen.options, options))
+    return Outcome(event, words_of(event)) if event else None
+
+
+def _show_normalise(intent: Intent, seen: NormalisePreview) -> bool:
+    tables = {"call_events": "event row", "conversation_transcripts": "transcript line", "call_recordings": "recording"}
+    moved = [formatting.count(number, tables.get(name, name)) for name, number in seen.moved.items()]
+    link = f"linked to lead {seen.lead_id}" if seen.lead_id else "not linked"
+    rows = [
+        ("SID", f"“{intent.call_sid}”", f"“{seen.standard.call_sid}”"),
+        ("Rows that carry it", ", ".join(moved) or "none", "they carry the standard SID"),
+        ("The call", _link_words(seen.variant), link),
+    ]
+    rows += [(f"Lead {lead_id}: call_sid", intent.call_sid, seen.standard.call_sid) for lead_id in seen.slots]
+    st.html(sides.as_table(rows))
+    if seen.obstacle:
+        st.error(formatting.plain(seen.obstacle), icon=":material/block:")
+        return False
+    st.html('<p class="pb-line pb-muted">The variant is set aside afterwards, without any row.</p>')
+    return True
+
+
+def _link_words(side: Side) -> str:
+    if side.call is None:
+        return "unknown"
+    return f"linked to lead {side.call.lead_id}" if side.call.lead_id else formatting.words(side.call.state, {})
+
+
+def _run_normalise(linking: Linking, intent: Intent, seen: NormalisePreview, options: Options) -> Outcome | None:
+    events = linking.normalise(intent.call_sid, _as_seen(seen.options, options))
+    if not events:
+        return None
+    words = f"The rows carry {formatting.short_sid(seen.standard.call_sid)} now."
+    return Outcome(None, words, batch_id=events[0].batch_id)
+
+
+def _show_constraint(_: Intent, seen: Constraint) -> bool:
+    if seen.total:
+        stand = formatting.count(seen.total, "SID still stands", "SIDs still stand")
+        st.error(f"{stand} in several leads. Choose the lead of each first.", icon=":material/block:")
+        return False
+    st.html(sides.as_table([("leads.call_sid", "may stand in several leads", "UNIQUE: in one lead at most")]))
+    st.info(
+        "A program that writes a SID into a second lead gets an error from then on; the guide expects that. "
+        "This is not undone from here.",
+        icon=":material/info:",
+    )
+    return True
+
+
+def _run_constraint(linking: Linking, *_: Any) -> Outcome:
+    linking.add_constraint()
+    return Outcome(None, "leads.call_sid is UNIQUE now.")
+
+
+def _constraint(linking: Linking, _: Intent) -> Constraint | None:
+    found = linking.constraint()
+    return None if found.exists else found
+
+
+def _as_seen(seen: Options, options: Options) -> Options:
+    return replace(seen, reason=options.reason, request_id=options.request_id)
+
+
+def _call_line(call_sid: str) -> None:
+    st.html(f'<p class="pb-line">Call <code>{escape(call_sid)}</code></p>')
+
+
 REMEDIES: Mapping[Action, Remedy] = {
     "undo_batch": Remedy(
         "Undo this whole batch?",
@@ -99,5 +226,16 @@ REMEDIES: Mapping[Action, Remedy] = {
         _batch,
         _show_batch,
         lambda linking, intent, _, options: undo_batch(linking, intent.choice or "", options),
+    ),
+    "merge_rows": Remedy("Merge the event rows of this call?", "Merge the rows", _merge, _show_merge, _run_merge),
+    "normalise_sid": Remedy(
+        "Write this SID as Twilio writes it?",
+        "Write it so",
+        lambda linking, intent: linking.preview_normalise(intent.call_sid),
+        _show_normalise,
+        _run_normalise,
+    ),
+    "add_constraint": Remedy(
+        "Make leads.call_sid UNIQUE?", "Add the constraint", _constraint, _show_constraint, _run_constraint
     ),
 }

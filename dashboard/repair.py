@@ -1,6 +1,7 @@
 """Changing a link: the dialog that shows both sides before and after, the undo bar, and carrying it out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -24,6 +25,8 @@ TITLES: Mapping[str, str] = {
     "set_aside": "Set call aside?",
     "restore": "Put call back on the worklist?",
     "undo": "Undo this change?",
+    "choose_lead": "Whose call is this?",
+    "confirm_link": "Is this link right?",
 }
 BUTTONS: Mapping[str, str] = {
     "link": "Link to lead {lead}",
@@ -33,6 +36,8 @@ BUTTONS: Mapping[str, str] = {
     "set_aside": "Set aside",
     "restore": "Put back",
     "undo": "Undo this change",
+    "choose_lead": "It belongs to lead {lead}",
+    "confirm_link": "Yes, keep lead {lead}",
 }
 REASONS = ("Spam", "Wrong number", "Withheld number", "Not about a lead")
 """Offered when a call is set aside; any other text can be typed."""
@@ -47,6 +52,8 @@ def dialog_if_asked() -> None:
 
 
 def _words(table: Mapping[str, str], intent: Intent) -> str:
+    if intent.action == "choose_lead" and intent.lead_id is None and table is BUTTONS:
+        return "It belongs to none of them"
     remedy = REMEDIES.get(intent.action)
     words = table[intent.action] if remedy is None else remedy.title if table is TITLES else remedy.button
     return words.format(lead=intent.lead_id, choice=intent.choice)
@@ -92,7 +99,12 @@ def _ask(intent: Intent) -> None:
 def _preview(intent: Intent) -> Any:
     remedy = REMEDIES.get(intent.action)
     linking = identity.linking()
-    return remedy.preview(linking, intent) if remedy else linking.preview(_command(intent))
+    if remedy:
+        return remedy.preview(linking, intent)
+    seen = linking.preview(_command(intent))
+    if seen is None and intent.action == "choose_lead":
+        return linking.preview(Command("confirm", intent.call_sid))  # it has that lead: what is left is to say so
+    return seen
 
 
 def _sides(intent: Intent, seen: LinkEvent) -> None:
@@ -208,7 +220,7 @@ def _without_rows(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _command(intent: Intent, facts: Options | None = None) -> Command:
-    action = "link" if intent.action == "make_current" else intent.action
+    action: Any = "link" if intent.action == "make_current" else intent.action
     known = facts or Options()
     options = Options(
         reason=(state.value("repair.reason") or "").strip() or None,
@@ -220,6 +232,10 @@ def _command(intent: Intent, facts: Options | None = None) -> Command:
     )
     if intent.action == "undo":
         return Command("undo", event_id=intent.event_id, options=options)
+    if intent.action == "confirm_link" or (intent.seen and intent.seen.action == "confirm"):
+        return Command("confirm", intent.call_sid, options=options)
+    if intent.action == "choose_lead":
+        return replace(identity.linking().choice(intent.call_sid, intent.lead_id), options=options)
     return Command(action, intent.call_sid, intent.lead_id, options=options)
 
 

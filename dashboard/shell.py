@@ -55,8 +55,8 @@ def _probe() -> tuple[Figures | None, Exception | None]:
 
 
 def _pages(figures: Figures | None) -> list[Any]:
-    unlinked = figures.values.get("unlinked") if figures else None
-    count = {"unlinked": f" · {unlinked:,}" if unlinked else ""}
+    counts = figures.values if figures else {}
+    count = {name: f" · {counts[name]:,}" for name in ("unlinked", "conflicts") if counts.get(name)}
     named = [links.page(name, spec.title + count.get(name, "")) for name, spec in links.PAGES.items()]
     return [links.front_door(), *named]
 

@@ -26,6 +26,7 @@ Action: TypeAlias = Literal[
     "merge_rows",
     "normalise_sid",
     "add_constraint",
+    "choose_lead",
     "confirm_link",
     "set_phone",
 ]
@@ -77,6 +78,7 @@ class Done:
 
 _INTENT, _DONE, _UNDO = "repair.intent", "repair.done", "repair.undo"
 _ROW = "unlinked.row"
+_NUMBER = "system.number"
 
 
 def open_dialog(
@@ -201,6 +203,16 @@ def take_undo() -> tuple[int | str, str] | None:
 def value(key: str, default: Any = None) -> Any:
     """The value of a widget."""
     return st.session_state.get(key, default)
+
+
+def ask_own_number(number: str, is_ours: bool | None) -> None:
+    """Say in the next run whether a number is one of ours. Serves as ``on_click``."""
+    st.session_state[_NUMBER] = (number, is_ours)
+
+
+def take_own_number() -> tuple[str, bool | None] | None:
+    """The number and what was said of it; told once."""
+    return cast(tuple[str, bool | None] | None, st.session_state.pop(_NUMBER, None))
 
 
 def set_value(key: str, value: Any) -> None:

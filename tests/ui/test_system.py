@@ -1,0 +1,85 @@
+"""System: checks with their fixes, configuration without secrets, own numbers, whom automation would dial."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from core.app import App
+from core.settings import Settings
+from tests.ui.conftest import BEN, FORMAT, Console, keys_of, press, text_of
+
+OURS = "+14155550000"
+
+
+def test_every_check_is_listed_and_passed(console: Console) -> None:
+    words = text_of(console("system"))
+    assert "11 of 11 passed" in words
+    assert "idx_leads_call_sid exists" in words
+    assert "The column exists, character varying(50)" in words
+
+
+def test_a_red_line_has_its_fix_to_copy(console: Console, connection) -> None:
+    visit = console("system")
+    connection.execute("drop index idx_leads_call_sid")
+    visit = press(visit, "system.check")
+    assert "10 of 11 passed" in text_of(visit)
+    fix = next(code.value for code in visit.code if "idx_leads_call_sid" in code.value)
+    connection.execute(fix)
+    assert "11 of 11 passed" in text_of(press(visit, "system.check"))
+
+
+def test_secrets_are_set_or_not_set_and_never_shown(world: App, serve) -> None:
+    settings = Settings(database_url="postgresql://u:topsecret@db.example/x", supabase_anon_key="sb_publishable_key1")
+    from core.linking import Linking
+
+    told = dataclasses.replace(world, settings=settings, linking=Linking(world.gateway, settings))
+    words = text_of(serve(told)("system"))
+    assert "topsecret" not in words
+    assert "sb_publishable_key1" not in words
+    assert "DATABASE_URL" in words
+    assert "set · secret" in words
+
+
+@pytest.mark.parametrize(("answer", "said"), [("True", "confirmed"), ("False", "not ours")])
+def test_an_own_number_is_confirmed_or_denied(console: Console, world: App, answer: str, said: str) -> None:
+    from core.linking import own_numbers
+
+    own_numbers.refresh(world.gateway, world.settings)
+    visit = console("system")
+    assert "1 to confirm" in text_of(visit)
+    visit = press(visit, f"system.number.{OURS}.{answer}")
+    words = text_of(visit)
+    assert "to confirm" not in words
+    assert said in words
+    assert visit.toast
+    visit = press(visit, f"system.number.{OURS}.None")
+    assert "1 to confirm" in text_of(visit)
+
+
+def test_leads_that_automation_would_dial(console: Console, world: App) -> None:
+    visit = console("system")
+    assert "Automation would dial next · 1" in text_of(visit)
+    assert f"Lead {BEN} · Ben Hall" in text_of(visit)
+    world.linking.link(FORMAT, BEN)
+    assert "No lead has the status new" in text_of(press(visit, "system.check"))
+
+
+def test_the_schema_and_its_script(console: Console) -> None:
+    visit = console("system")
+    count = len(list((Path(__file__).resolve().parents[2] / "migrations").glob("*.sql")))
+    assert f"{count} of {count} migrations applied" in text_of(visit)
+    assert "migrations.toggle" in keys_of(visit)
+    visit = press(visit, "migrations.toggle")
+    assert any("create table" in code.value for code in visit.code)
+    visit = press(visit, "migrations.toggle")
+    assert not any("create table" in code.value for code in visit.code)
+
+
+def test_without_a_connection_the_script_is_shown(world: App, serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://project.example")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_1")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    visit = serve(dataclasses.replace(world, database_url=None))("system")
+    assert any("create table" in code.value for code in visit.code)
+    assert "cannot change the schema" in text_of(visit)
