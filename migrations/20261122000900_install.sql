@@ -184,16 +184,35 @@ begin
     public.patchbay_facts(v_call.call_sid, '{}'));
 end $$;
 
+-- Roll up the next p_batch calls after a SID; {"after", "changed"}, or null when there are no more. Rebuild goes through them in
+-- transactions of their own, so that no writer waits for the whole.
+create or replace function public.patchbay_roll_up_after(p_after text, p_batch int default 1000) returns jsonb
+language plpgsql security definer set search_path = '' set lock_timeout = '1s' as $$
+declare
+  v_sids text[];
+begin
+  v_sids := array(
+    select x.sid from (
+      (select call_sid::text as sid from public.calls where call_sid > p_after order by 1 limit p_batch)
+      union (select distinct call_sid::text from public.link_events where call_sid > p_after order by 1 limit p_batch)
+      union (select distinct call_sid::text from public.call_events
+             where call_sid > p_after and public.patchbay_sid(call_sid) is not null order by 1 limit p_batch)
+      union (select distinct call_sid::text from public.conversation_transcripts
+             where call_sid > p_after and public.patchbay_sid(call_sid) is not null order by 1 limit p_batch)) as x
+    order by x.sid limit p_batch);
+  if cardinality(v_sids) = 0 then return null; end if;
+  return jsonb_build_object('after', v_sids[cardinality(v_sids)], 'changed', public.patchbay_roll_up(v_sids));
+end $$;
+
 -- Repair whatever drifted (triggers were off, a restore …): replay missed changes, follow slots that differ from the ledger,
--- roll every call up again, take links from the ledger. Returns what differed.
-create or replace function public.patchbay_rebuild() returns jsonb
+-- roll every call up again (unless that was done in steps), take links from the ledger. Returns what differed.
+create or replace function public.patchbay_rebuild(p_roll_up boolean default true) returns jsonb
 language plpgsql security definer set search_path = '' set lock_timeout = '1s' as $$
 declare
   v_ids bigint[]; v_old text[]; v_new text[]; v_gone boolean[];
   v_errors int := 0;
   v_links int;
   v_rolled int := 0;
-  v_sids text[];
 begin
   v_errors := public.patchbay_replay_errors(100000);
   while public.patchbay_install_step(1000) > 0 loop end loop;
@@ -203,11 +222,13 @@ begin
     select coalesce(l.id, r.lead_id) as id, r.call_sid as was, public.patchbay_sid(l.call_sid) as slot, l.id is null as gone
     from public.leads l full join public.link_replay_slots r on r.lead_id = l.id
     where r.call_sid is distinct from public.patchbay_sid(l.call_sid)) as x;
-  v_sids := array(
-    select call_sid::text from public.calls union select call_sid from public.link_events
-    union select public.patchbay_sid(call_sid) from public.call_events
-    union select public.patchbay_sid(call_sid) from public.conversation_transcripts order by 1);
-  v_rolled := public.patchbay_roll_up(array_remove(v_sids, null));
+  if p_roll_up then
+    v_rolled := public.patchbay_roll_up(array(
+      select x.sid from (
+        select call_sid::text as sid from public.calls union select call_sid from public.link_events
+        union select public.patchbay_sid(call_sid) from public.call_events
+        union select public.patchbay_sid(call_sid) from public.conversation_transcripts) as x where x.sid is not null order by x.sid));
+  end if;
   with differs as (
     select c.call_sid, r.lead_id, coalesce(r.set_aside, false) as set_aside, coalesce(r.by_hand, false) as by_hand
     from public.calls c left join public.link_replay_calls r on r.call_sid = c.call_sid

@@ -15,6 +15,7 @@ ADD_INDEX = "create index concurrently if not exists idx_leads_call_sid on leads
 GUIDE_TYPE = "character varying(50)"
 MANY_WAITING = 10_000
 """So many calls are judged in well under a minute; more of them mean that nobody judges."""
+ROLLED_AT_ONCE = 1000
 MOST_DIFFERENCES = 500
 JUDGED = Where("judged_at", "not_null")
 LAST_JUDGED_FIRST = (Order("judged_at", descending=True),)
@@ -54,20 +55,29 @@ def rebuild(gateway: Gateway, judge: Callable[[], int]) -> Rebuilt:
     """
     judge()
     newest = gateway.select("calls", columns=("judged_at",), where=(JUDGED,), order=LAST_JUDGED_FIRST, limit=1)
-    differed = gateway.select("link_drift", limit=MOST_DIFFERENCES)
-    done: Mapping[str, Any] = gateway.call("patchbay_rebuild")
+    differed = gateway.select("patchbay_drift", args={"p_limit": MOST_DIFFERENCES})
+    rolled = _roll_up(gateway)
+    done: Mapping[str, Any] = gateway.call("patchbay_rebuild", p_roll_up=False)
     gateway.call("requeue_all_calls")
     judge()
     # The judge leaves a call alone whose judgement stays the same, so the others are those that changed.
     since = Where("judged_at", "gt", newest[0]["judged_at"]) if newest else JUDGED
     return Rebuilt(
         differed=tuple(differed),
-        roll_ups=done["roll_ups"],
+        roll_ups=rolled,
         links=done["links"],
         slots=done["slots"],
         missed_changes=done["missed_changes"],
         causes=gateway.count("calls", where=(since,)),
     )
+
+
+def _roll_up(gateway: Gateway) -> int:
+    """Roll every call up again, in steps that are transactions of their own; returns how many changed."""
+    changed, after = 0, ""
+    while (step := gateway.call("patchbay_roll_up_after", p_after=after, p_batch=ROLLED_AT_ONCE)) is not None:
+        changed, after = changed + step["changed"], step["after"]
+    return changed
 
 
 def _column(facts: Mapping[str, Any]) -> Check:
