@@ -66,9 +66,10 @@ def _masker(story: Story) -> Callable[[str], str]:
     known = sorted(set(_writings(story)), key=len, reverse=True)
 
     def mask(text: str) -> str:
+        text = _NUMBER.sub(_if_number, text)
         for writing in known:
             text = text.replace(writing, masked(writing))
-        return _NUMBER.sub(_if_number, text)
+        return text
 
     return mask
 
