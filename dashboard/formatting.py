@@ -176,7 +176,7 @@ def _size(seconds: float) -> str | None:
     for limit, unit, name in ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (5_184_000, 86_400, "d")):
         if seconds < limit:
             return None if name == "s" and seconds < 5 else f"{int(seconds // unit)} {name}"
-    months = int(seconds // 2_629_746)
+    months = round(seconds / 2_629_746)
     return f"{months} months" if months < 24 else f"{months // 12} years"
 
 

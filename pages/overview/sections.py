@@ -48,6 +48,28 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Target
     yield "pending", "Pending", pending, links.worklist(cause="pending"), "Unlinked, and younger than the grace period"
     aside = f"{figures['set_aside']:,}"
     yield "set_aside", "Set aside", aside, links.worklist(view="set_aside"), "Open the calls that were set aside"
+    yield from _found(figures)
+
+
+def _found(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Target, str]]:
+    """The figures of rules that look for what is wrong; one without a rule yet is None and is not shown."""
+    targets = {
+        "conflicts": ("Conflicts", links.conflicts(), "Open the data that contradicts itself about one call"),
+        "suspect": ("Suspect links", links.worklist(view="suspect"), "Open the links that do not fit the evidence"),
+        "stuck": (
+            "Stuck calls",
+            links.worklist(view="stuck"),
+            "Open the calls that must have ended and did not say so",
+        ),
+        "dangling": (
+            "Dangling links",
+            links.worklist(view="dangling"),
+            "Open the links to calls that nothing else knows",
+        ),
+    }
+    for name, (words, target, help_text) in targets.items():
+        if figures.get(name) is not None:
+            yield name, words, f"{figures[name]:,}", target, help_text
 
 
 def trend() -> None:

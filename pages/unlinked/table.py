@@ -39,7 +39,7 @@ def _row(call: Call, page: WorklistPage, zone: ZoneInfo, now: datetime) -> dict[
         "time": formatting.clock(call.started_at, zone, now=now),
         "sid": f"{links.call(sid).url}#{formatting.short_sid(sid)}",
         "direction": formatting.direction(call.direction),
-        "counterpart": formatting.phone(call.counterpart or _other_number(call)),
+        "counterpart": formatting.phone(call.counterpart) if call.counterpart else _as_stored(call),
         "length": formatting.duration(call.duration),
         "status": formatting.words(call.status, {}),
         "cause": formatting.words(call.cause),
@@ -48,8 +48,10 @@ def _row(call: Call, page: WorklistPage, zone: ZoneInfo, now: datetime) -> dict[
     }
 
 
-def _other_number(call: Call) -> str | None:
-    return call.from_number if (call.direction or "").startswith("inbound") else call.to_number
+def _as_stored(call: Call) -> str:
+    """What stands where the other party's number should be: a word such as anonymous, or a code for it."""
+    other = call.from_number if (call.direction or "").startswith("inbound") else call.to_number
+    return formatting.clip(other, 40) if other else formatting.NONE
 
 
 def table_key(page: WorklistPage) -> str:
@@ -129,7 +131,7 @@ def show_count(wanted: WorklistFilter) -> None:
     """How many calls the filters leave, of how many."""
     found, whole = reads.count(wanted), WorklistFilter(view=wanted.view)
     words = f"{found:,}" if wanted == whole else f"{found:,} of {reads.count(whole):,}"
-    kind = "unlinked" if wanted.view == "unlinked" else "set aside"
+    kind = formatting.words(wanted.view)
     st.html(f'<span class="pb-line"><b>{words}</b> <span class="pb-muted">{kind}</span></span>', width="content")
 
 
@@ -144,6 +146,8 @@ def nothing(wanted: WorklistFilter) -> None:
         st.button("Clear filters", key="unlinked.clear_all", icon=":material/close:", on_click=filters.clear)
     elif wanted.view == "set_aside":
         _empty("Nothing is set aside", "Calls that are about no lead go here, with a reason, and can be put back.")
+    elif wanted.view != "unlinked":
+        _empty(f"Nothing is {formatting.words(wanted.view)}", "Calls appear here as soon as one is found.")
     else:
         _empty(
             "Every call is tied to a lead",
