@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -29,37 +29,6 @@ CAUSE_WORDS: Mapping[str, str] = {
 }
 """The causes in the order in which they are decided, as they are written on every screen."""
 
-EVIDENCE_WORDS: Mapping[str, str] = {
-    "job_result": "the job's result names it",
-    "notes": "its notes name the call",
-    "notes_name_call": "its notes name the call",
-    "earlier_link": "linked to it before",
-    "e164_equal": "same number",
-    "national_equal": "same number, written otherwise",
-    "spoken_name": "its name is spoken",
-    "spoken_email": "its e-mail is spoken",
-    "spoken_number": "its number is spoken",
-    "contacted_then": "contacted at that time",
-    "created_after": "created shortly after",
-}
-
-CONFLICT_WORDS: Mapping[str, str] = {
-    "contradicting_event_rows": "contradicting rows",
-    "duplicate_event_rows": "duplicate rows",
-    "sid_variant": "SID variants",
-    "two_leads_claim": "two leads claim",
-    "missing_constraint": "missing constraint",
-}
-"""The kinds of conflict, as they are written on every screen."""
-
-REMEDY_WORDS: Mapping[str, str] = {
-    "choose_row": "choose the row that holds",
-    "merge_rows": "merge the rows",
-    "normalise_sid": "write the SID in one way",
-    "choose_lead": "choose the lead",
-    "add_constraint": "add the constraint",
-}
-
 STATE_WORDS: Mapping[str, str] = {
     "current": "linked, current call",
     "history": "linked, history",
@@ -83,12 +52,6 @@ def sentence(text: str) -> str:
 def short_sid(call_sid: str) -> str:
     """``CA3f…9c1e`` for tables; what is no longer than that stays whole."""
     return call_sid if len(call_sid) <= 12 else f"{call_sid[:4]}…{call_sid[-4:]}"
-
-
-def is_standard_sid(call_sid: str) -> bool:
-    """Whether it has the form that Twilio documents: CA and 32 hexadecimal digits in lower case."""
-    rest = call_sid[2:]
-    return call_sid.startswith("CA") and len(rest) == 32 and all(sign in "0123456789abcdef" for sign in rest)
 
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-!|<>~:$&])")
@@ -221,11 +184,6 @@ def lead_label(lead_id: int | None, name: str | None = None) -> str:
 def cell(value: Any) -> str:
     """A cell of a raw row as text: nothing for null, everything else as Python prints it, clipped."""
     return "" if value is None else clip(str(value), 200)
-
-
-def day_span(first: datetime, days: int) -> tuple[datetime, datetime]:
-    """From ``first`` to the same wall-clock time ``days`` later (summer time is the zone's affair)."""
-    return first, first + timedelta(days=days)
 
 
 def event_words(event: LinkEvent) -> str:
