@@ -144,6 +144,32 @@ def test_a_statement_that_takes_too_long_is_stopped(ways: dict[str, Gateway]) ->
     assert time.monotonic() - began < 3 * 2.5
 
 
+def test_a_project_s_own_limit_stops_pages_but_not_work_on_everything(
+    world: str, connection: psycopg.Connection[Any]
+) -> None:
+    """Hosted projects stop a role's statements after some seconds; what looks at everything has its own limit."""
+    connection.execute(
+        "create or replace function long_work() returns int language sql set statement_timeout = '15min' as"
+        " $$ select 1 from pg_sleep(1) $$;"
+        "create or replace function long_page() returns int language sql as $$ select 1 from pg_sleep(1) $$"
+    )
+    connection.execute("alter role service_role set statement_timeout = '400ms'")
+    try:
+        with serving(world) as strict:
+            gateway = SupabaseGateway(strict.url, SECRET_KEY)
+            assert gateway.call("long_work") == 1
+            with pytest.raises(TimedOut):
+                gateway.call("long_page")
+            gateway.close()
+    finally:
+        connection.execute("alter role service_role reset statement_timeout")
+    limits = connection.execute(
+        "select proname from pg_proc where proconfig::text like '%statement_timeout%' and proname not in"
+        " ('sleeps', 'long_work') order by 1"
+    ).fetchall()
+    assert {"patchbay_doctor", "patchbay_drift", "patchbay_rebuild", "requeue_all_calls"} <= {row[0] for row in limits}
+
+
 def test_a_lost_race_is_run_again_for_two_seconds_then_busy(gateway: Gateway) -> None:
     began = time.monotonic()
     with pytest.raises(Busy) as raised:

@@ -19,7 +19,7 @@ select p.proname, array(select a.name from unnest(p.proargnames) with ordinality
     where n <= p.pronargs - p.pronargdefaults) from pg_proc p
 where p.pronamespace = 'public'::regnamespace and p.prokind = 'f' and p.prorettype <> 'trigger'::regtype
 and p.proname not in ('by_name', 'some_of_many', 'echo', 'fails', 'sleeps', 'doubles', 'null_result', 'number_result',
-                      'list_result', 'wins_at', 'dawdles')
+                      'list_result', 'wins_at', 'dawdles', 'long_work', 'long_page')
 """
 
 
