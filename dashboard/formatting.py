@@ -29,6 +29,23 @@ CAUSE_WORDS: Mapping[str, str] = {
 }
 """The causes in the order in which they are decided, as they are written on every screen."""
 
+CONFLICT_WORDS: Mapping[str, str] = {
+    "contradicting_event_rows": "contradicting rows",
+    "duplicate_event_rows": "duplicate rows",
+    "sid_variant": "SID variants",
+    "two_leads_claim": "two leads claim",
+    "missing_constraint": "missing constraint",
+}
+"""The kinds of conflict, as they are written on every screen."""
+
+REMEDY_WORDS: Mapping[str, str] = {
+    "choose_row": "choose the row that holds",
+    "merge_rows": "merge the rows",
+    "normalise_sid": "write the SID in one way",
+    "choose_lead": "choose the lead",
+    "add_constraint": "add the constraint",
+}
+
 STATE_WORDS: Mapping[str, str] = {
     "current": "linked, current call",
     "history": "linked, history",
