@@ -41,17 +41,15 @@ def _one(call_sid: str, candidate: Candidate, *, key: str, linked: int | None, f
                 on_click=state.open_dialog,
                 args=(action, call_sid, candidate.lead_id),
             )
-            _its_calls(candidate)
+        links.show_lead(candidate.lead_id, _its_calls(candidate))
         if candidate.phone and candidate.phone.strip():
             links.show("Unlinked calls of this number", links.worklist(number=candidate.phone))
 
 
-def _its_calls(candidate: Candidate) -> None:
-    """Where another lead can be read: in its current call, or its newest one."""
+def _its_calls(candidate: Candidate) -> str:
+    """The words of the link to the lead: how many calls it has."""
     mine = reads.calls_of_lead(candidate.lead_id)
-    if mine.total:
-        current = next((call for call in mine.newest if call.state == "current"), mine.newest[0])
-        links.show(f"Its {formatting.count(mine.total, 'call')}", links.call(current.call_sid))
+    return f"Its {formatting.count(mine.total, 'call')}" if mine.total else f"Lead {candidate.lead_id}"
 
 
 def heading(candidate: Candidate) -> str:

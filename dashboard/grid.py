@@ -62,6 +62,40 @@ def pick(
     return wanted if wanted and not only_listed else chosen
 
 
+def open_list(
+    space: str,
+    ids: Sequence[str],
+    rows: pd.DataFrame,
+    columns: Mapping[str, Any],
+    *,
+    on_open: Callable[[str], None],
+    alt: str,
+) -> None:
+    """Show a table whose rows lead on: selecting one opens it.
+
+    :param on_open: told the id of the selected row, before the page runs again.
+    """
+    key = key_of(space, ids)
+    state.select_no_row(key)
+
+    def selected() -> None:
+        row = state.selected_row(key)
+        if row is not None and row < len(ids):
+            on_open(ids[row])
+
+    st.dataframe(
+        rows,
+        key=key,
+        column_config=dict(columns),
+        hide_index=True,
+        row_height=ROW_HEIGHT,
+        height=min(len(ids) + 1, MOST_VISIBLE) * ROW_HEIGHT + 3,
+        on_select=selected,
+        selection_mode="single-row",
+        alt=alt,
+    )
+
+
 def paging(space: str, cursor: str, *, following: str | None, shown: int, noun: str, param: str) -> None:
     """Newer and Older by a cursor in the address.
 

@@ -27,6 +27,7 @@ PAGES: Mapping[str, PageSpec] = {
         PageSpec("unlinked", "Unlinked calls"),
         PageSpec("conflicts", "Conflicts"),
         PageSpec("lookup", "Call lookup"),
+        PageSpec("leads", "Leads"),
         PageSpec("activity", "Activity"),
         PageSpec("system", "System"),
     )
@@ -122,8 +123,13 @@ def system() -> Target:
 
 
 def lead(lead_id: int) -> Target:
-    """One lead. (Until the console has a page of leads: its changes.)"""
-    return activity(lead=lead_id)
+    """One lead with its calls."""
+    return Target("leads", {"lead": str(lead_id)})
+
+
+def leads(text: str | None = None) -> Target:
+    """The leads that a text finds, or all."""
+    return Target("leads", {"q": text} if text else {})
 
 
 def show_lead(lead_id: int, words: str | None = None) -> None:

@@ -10,6 +10,7 @@ from core import app as console
 from core.errors import Refused
 from core.linking import Command, System
 from core.linking.conflicts import ConflictPage, Constraint
+from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
 from core.linking.results import Check, Matches, Story, WorklistPage
 from core.linking.worklist import WorklistFilter
 from core.model.records import Call, Lead, LinkEvent
@@ -136,6 +137,24 @@ def batch(batch_id: str) -> list[LinkEvent]:
     return console.shared().linking.activity(batch=batch_id, limit=500)
 
 
+@st.cache_data(ttl=10, max_entries=64, show_spinner=False)
+def leads(text: str, offset: int) -> LeadPage:
+    """One page of the leads that a text finds."""
+    return console.shared().linking.find_leads(text, limit=PAGE_SIZE, offset=offset)
+
+
+@st.cache_data(ttl=5, max_entries=32, show_spinner=False)
+def lead_story(lead_id: int) -> LeadStory:
+    """Everything about one lead."""
+    return console.shared().linking.lead_story(lead_id)
+
+
+@st.cache_data(ttl=5, max_entries=32, show_spinner=False)
+def phone_preview(lead_id: int, phone: str) -> PhonePreview:
+    """What storing this number for a lead would change."""
+    return console.shared().linking.preview_phone(lead_id, phone)
+
+
 @st.cache_data(ttl=10, max_entries=32, show_spinner=False)
 def conflicts(kind: str | None, after: str | None) -> ConflictPage:
     """One page of conflicts, with how many there are of each kind."""
@@ -195,6 +214,9 @@ _CACHES = (
     event,
     undo_obstacle,
     batch,
+    leads,
+    lead_story,
+    phone_preview,
     conflicts,
     constraint,
     system,

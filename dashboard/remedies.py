@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.linking import BatchUndo, Linking, Options
 from core.linking.conflicts import Constraint, MergePreview, NormalisePreview, Side
+from core.linking.lead_book import PhonePreview
 from core.model.records import LinkEvent
 from core.store.gateway import Row
 from dashboard import formatting, reads, sides
@@ -211,6 +212,34 @@ def _constraint(linking: Linking, _: Intent) -> Constraint | None:
     return None if found.exists else found
 
 
+def _show_phone(_: Intent, seen: PhonePreview) -> bool:
+    st.html(sides.as_table([(f"Lead {seen.lead_id}: phone", seen.was or "none", seen.phone or "none")]))
+    st.html(phone_words(seen))
+    return True
+
+
+def phone_words(seen: PhonePreview) -> str:
+    """What another phone number would change, as HTML."""
+    lines = [seen.sentence]
+    if seen.lost:
+        lines.append(f"{formatting.count(seen.lost, 'unlinked call')} that it matches now would no longer match.")
+    if seen.by_hand:
+        lines.append(f"{formatting.count(seen.by_hand, 'of them was', 'of them were')} unlinked by hand.")
+    first, *rest = lines
+    more = "".join(f'<p class="pb-line pb-muted">{escape(line)}</p>' for line in rest)
+    return f'<p class="pb-line"><b>{escape(first)}</b></p>{more}'
+
+
+def _phone(linking: Linking, intent: Intent) -> PhonePreview | None:
+    found = linking.preview_phone(intent.lead_id or 0, intent.choice)
+    return found if found.event else None
+
+
+def _run_phone(linking: Linking, intent: Intent, seen: PhonePreview, options: Options) -> Outcome | None:
+    event = linking.set_phone(intent.lead_id or 0, intent.choice, _as_seen(seen.options, options))
+    return Outcome(event, words_of(event)) if event else None
+
+
 def _as_seen(seen: Options, options: Options) -> Options:
     return replace(seen, reason=options.reason, request_id=options.request_id)
 
@@ -235,6 +264,7 @@ REMEDIES: Mapping[Action, Remedy] = {
         _show_normalise,
         _run_normalise,
     ),
+    "set_phone": Remedy("Change the phone of lead {lead}?", "Store this number", _phone, _show_phone, _run_phone),
     "add_constraint": Remedy(
         "Make leads.call_sid UNIQUE?", "Add the constraint", _constraint, _show_constraint, _run_constraint
     ),

@@ -281,6 +281,12 @@ def select_row(table_key: str, index: int) -> None:
         st.session_state[table_key] = {"selection": {"rows": [index], "columns": [], "cells": []}}
 
 
+def select_no_row(table_key: str) -> None:
+    """Forget which row of a table was selected, before the table is shown."""
+    if selected_row(table_key) is not None:
+        st.session_state[table_key] = {"selection": {"rows": [], "columns": [], "cells": []}}
+
+
 def selected_row(table_key: str) -> int | None:
     """The row that is selected in a table, or None."""
     picked = st.session_state.get(table_key)

@@ -36,12 +36,12 @@ def rows(events: list[LinkEvent], zone: ZoneInfo, now: datetime) -> pd.DataFrame
     return pd.DataFrame([_row(event, zone, now) for event in events], columns=list(COLUMNS))
 
 
-def _row(event: LinkEvent, zone: ZoneInfo, now: datetime) -> dict[str, str | None]:
+def _row(event: LinkEvent, zone: ZoneInfo, now: datetime) -> dict[str, str]:
     sid = event.call_sid
     return {
         "when": formatting.relative(event.at, now=now),
         "who": formatting.clip(formatting.actor_words(event), 60),
-        "call": f"{links.call(sid).url}#{formatting.short_sid(sid)}" if sid else None,
+        "call": f"{links.call(sid).url}#{formatting.short_sid(sid)}" if sid else "",
         "what": formatting.event_words(event),
         "mark": "↺ undone" if event.undone else "",
         "why": formatting.clip(event.reason or "", 200),

@@ -39,13 +39,13 @@ def rows(items: Sequence[ConflictDetail], now: datetime) -> pd.DataFrame:
     return pd.DataFrame([_row(item, now) for item in items], columns=list(COLUMNS))
 
 
-def _row(item: ConflictDetail, now: datetime) -> dict[str, str | None]:
+def _row(item: ConflictDetail, now: datetime) -> dict[str, str]:
     found = item.conflict
     sid = found.call_sid or next(iter(found.call_sids), None)
     return {
         "when": formatting.relative(found.started_at, now=now),
         "kind": formatting.words(found.kind, formatting.CONFLICT_WORDS),
-        "call": f"{links.call(sid).url}#{formatting.short_sid(sid)}" if sid else None,
+        "call": f"{links.call(sid).url}#{formatting.short_sid(sid)}" if sid else "",
         "what": item.sentence,
         "remedy": formatting.words(found.remedy, formatting.REMEDY_WORDS),
     }

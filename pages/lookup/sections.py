@@ -90,6 +90,7 @@ def lead_card(told: Story) -> None:
         ("This call is its", kind),
     ]
     st.html(story.facts_html(rows))
+    links.show_lead(lead.id, f"Open lead {lead.id} with all its calls")
     _calls_of(lead, told.call_sid)
 
 
