@@ -25,21 +25,26 @@ select * from public.call_links c where c.suspect is not null and c.lead_id is n
 -- Conflicts, one row each: kind, the call (null for the missing constraint), the leads and the number of rows involved, the
 -- remedy's name. two_leads_claim: several leads carry the SID, in call_sid before the UNIQUE constraint, in their notes after it;
 -- what a person decided about the call settles the latter.
-create or replace view public.link_conflicts with (security_invoker) as
+-- Those of event rows are a view of their own, so that a page of them reads no more calls than it shows.
+create or replace view public.row_conflicts with (security_invoker) as
 select case when r.contradicts then 'contradicting_event_rows' else 'duplicate_event_rows' end as kind,
   c.call_sid::text as call_sid, c.started_at, '{}'::bigint[] as lead_ids, c.event_count as row_count, array[c.call_sid::text] as call_sids,
   case when r.contradicts then 'choose_row' else 'merge_rows' end as remedy
 from public.calls c
 cross join lateral (
-  select count(distinct nullif(btrim(e.from_number::text), '')) > 1 or count(distinct nullif(btrim(e.to_number::text), '')) > 1
-    or count(distinct case when e.direction ilike 'outbound%' then 'outbound'
-        when e.direction ilike 'inbound%' and num_nonnulls(nullif(btrim(e.from_number::text), ''), nullif(btrim(e.to_number::text), '')) > 0
-        then 'inbound' end) > 1 as contradicts
-  from public.call_events e where e.call_sid = c.call_sid) r
-where c.event_count > 1
-union all
-select 'sid_variant', max(c.call_sid::text) filter (where c.call_sid ~ '^CA[0-9a-f]{32}$'), min(c.started_at), '{}', sum(c.event_count)::int,
-  array_agg(c.call_sid::text order by c.call_sid collate "C"), 'normalise_sid'
+  select min(e.caller) <> max(e.caller) or min(e.called) <> max(e.called) or min(e.way) <> max(e.way) as contradicts
+  from (
+    select n.caller, n.called, case when left(n.direction, 8) = 'outbound' then 'outbound'
+      when left(n.direction, 7) = 'inbound' and num_nonnulls(n.caller, n.called) > 0 then 'inbound' end as way
+    from (select nullif(btrim(v.from_number::text), '') collate "C" as caller, nullif(btrim(v.to_number::text), '') collate "C" as called,
+        lower(v.direction::text) as direction
+      from public.call_events v where v.call_sid = c.call_sid) as n) as e) r
+where c.event_count > 1;
+
+create or replace view public.other_conflicts with (security_invoker) as
+select 'sid_variant' as kind, max(c.call_sid::text) filter (where c.call_sid ~ '^CA[0-9a-f]{32}$') as call_sid, min(c.started_at) as started_at,
+  '{}'::bigint[] as lead_ids, sum(c.event_count)::int as row_count, array_agg(c.call_sid::text order by c.call_sid collate "C") as call_sids,
+  'normalise_sid' as remedy
 from public.calls c where c.event_count > 0 or c.transcript_count > 0 or c.lead_id is not null
 group by lower(btrim(c.call_sid)) having count(*) > 1
 union all
@@ -59,6 +64,9 @@ where exists (select from public.lead_mentions m where m.call_sid = c.call_sid)
 union all
 select 'missing_constraint', null, null, '{}', (select count(*)::int from public.duplicate_slots), '{}', 'add_constraint'
 where not public.has_call_sid_constraint();
+
+create or replace view public.link_conflicts with (security_invoker) as
+select * from public.row_conflicts union all select * from public.other_conflicts;
 
 -- How many conflicts of each kind there are.
 create or replace function public.conflict_counts() returns jsonb
@@ -248,6 +256,6 @@ create or replace function public.patchbay_schema_version() returns text languag
 $$ select '20261122001100' $$;
 
 select public.patchbay_lock_down(array['conflict_counts', 'worklist_counts', 'merge_event_rows', 'normalise_call_sid', 'set_lead_phone',
-  'find_leads', 'lead_story', 'stuck_calls', 'dangling_links', 'suspect_links', 'link_conflicts']);
+  'find_leads', 'lead_story', 'stuck_calls', 'dangling_links', 'suspect_links', 'row_conflicts', 'other_conflicts', 'link_conflicts']);
 
 notify pgrst, 'reload schema';

@@ -70,14 +70,22 @@ language sql stable rows 10 security definer set search_path = '' as $$
 -- (started_at and place of the last one seen).
 create or replace function public.list_conflicts(p_filter jsonb default '{}') returns jsonb
 language sql stable security definer set search_path = '' set timezone = 'UTC' as $$
-  select coalesce(jsonb_agg(to_jsonb(x) order by x.started_at desc nulls first, x.place desc), '[]') from (
-    select k.*, (k.kind || ' ' || coalesce(k.call_sids[1], '')) collate "C" as place
-    from public.link_conflicts k
+  with of_rows as (  -- newest first along the index, so that a page stops early
+    select k.*, (k.kind || ' ' || k.call_sid) collate "C" as place from public.row_conflicts k
+    where (p_filter ->> 'kind' is null or k.kind = p_filter ->> 'kind')
+      and k.started_at <= coalesce((p_filter #>> '{after,0}')::timestamptz, 'infinity')
+      and (p_filter -> 'after' is null or (k.started_at, (k.kind || ' ' || k.call_sid) collate "C")
+        < ((p_filter #>> '{after,0}')::timestamptz, (p_filter #>> '{after,1}') collate "C"))
+    order by k.started_at desc, place desc limit coalesce((p_filter ->> 'limit')::int, 50))
+  , others as (
+    select k.*, (k.kind || ' ' || coalesce(k.call_sids[1], '')) collate "C" as place from public.other_conflicts k
     where (p_filter ->> 'kind' is null or k.kind = p_filter ->> 'kind')
       and (p_filter -> 'after' is null or k.call_sids <> '{}' and
         (coalesce(k.started_at, '-infinity'), (k.kind || ' ' || k.call_sids[1]) collate "C")
-        < ((p_filter #>> '{after,0}')::timestamptz, (p_filter #>> '{after,1}') collate "C"))
-    order by k.call_sids = '{}' desc, coalesce(k.started_at, '-infinity') desc, place desc
+        < ((p_filter #>> '{after,0}')::timestamptz, (p_filter #>> '{after,1}') collate "C")))
+  select coalesce(jsonb_agg(to_jsonb(x) order by x.call_sids = '{}' desc, coalesce(x.started_at, '-infinity') desc, x.place desc), '[]') from (
+    select * from (select * from of_rows union all select * from others) as k
+    order by k.call_sids = '{}' desc, coalesce(k.started_at, '-infinity') desc, k.place desc
     limit coalesce((p_filter ->> 'limit')::int, 50)) as x $$;
 
 -- The rows that conflicts are about: of each SID its link, how many rows carry it, and its event rows (at most p_rows of them).

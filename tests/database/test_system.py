@@ -97,7 +97,8 @@ def test_no_secret_is_shown() -> None:
     assert SECRET not in repr(shown) + str([each.to_json() for each in shown])
     by_name = {each.name: each for each in shown}
     expected = {
-        "database_url": "set", "supabase_key": "set", "supabase_url": "not set", "own_numbers": OURS, "data_dir": "/data",
+        "database_url": "set", "supabase_key": "set", "supabase_url": "not set", "own_numbers": OURS,
+        "data_dir": "/data",
     }  # fmt: skip
     assert {name: by_name[name].shown for name in expected} == expected
     assert len(shown) == len(Settings.__dataclass_fields__)

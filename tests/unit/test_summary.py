@@ -26,7 +26,8 @@ def story(**facts: Any) -> Story:
     )
     known: dict[str, Any] = {
         "call": call, "cause": call.cause, "detail": why, "warning": None, "call_row": {}, "events": (),
-        "transcripts": (), "recordings": (), "lead": None, "candidates": (candidate,), "history": (event,), "mentions": (), "stages": (),
+        "transcripts": (), "recordings": (), "lead": None, "candidates": (candidate,), "history": (event,),
+        "mentions": (), "stages": (),
     }  # fmt: skip
     return Story(**{**known, **facts})
 
