@@ -5,6 +5,7 @@ create index if not exists calls_not_final on public.calls (started_at desc, cal
   where lower(status) not in ('completed', 'busy', 'failed', 'no-answer', 'canceled');
 create index if not exists calls_dangling on public.calls (started_at desc, call_sid collate "C" desc)
   where lead_id is not null and event_count = 0 and transcript_count = 0;
+create index if not exists calls_of_odd_sids on public.calls (lower(btrim(call_sid))) where call_sid !~ '^CA[0-9a-f]{32}$';
 create index if not exists calls_suspect on public.calls (started_at desc, call_sid collate "C" desc) where suspect is not null;
 
 -- Calls that ended long ago and are not final: a duration or a recording says so, or four hours have passed (Twilio's limit).
@@ -45,8 +46,10 @@ create or replace view public.other_conflicts with (security_invoker) as
 select 'sid_variant' as kind, max(c.call_sid::text) filter (where c.call_sid ~ '^CA[0-9a-f]{32}$') as call_sid, min(c.started_at) as started_at,
   '{}'::bigint[] as lead_ids, sum(c.event_count)::int as row_count, array_agg(c.call_sid::text order by c.call_sid collate "C") as call_sids,
   'normalise_sid' as remedy
-from public.calls c where c.event_count > 0 or c.transcript_count > 0 or c.lead_id is not null
-group by lower(btrim(c.call_sid)) having count(*) > 1
+from (select distinct lower(btrim(v.call_sid)) as folded from public.calls v where v.call_sid !~ '^CA[0-9a-f]{32}$') as odd  -- one of them always is
+join public.calls c on lower(btrim(c.call_sid)) = odd.folded
+where c.event_count > 0 or c.transcript_count > 0 or c.lead_id is not null
+group by odd.folded having count(*) > 1
 union all
 select 'two_leads_claim', d.call_sid::text, c.started_at, d.lead_ids, d.leads, array[d.call_sid::text], 'choose_lead'
 from public.duplicate_slots d left join public.calls c on c.call_sid = d.call_sid where d.call_sid ~ '\S'

@@ -175,6 +175,7 @@ def _set_phone(settings: Settings, words: argparse.Namespace) -> Answering:
 
     def answer(app: App) -> Answer:
         if words.preview:
+            app.linking.judge()
             seen = app.linking.preview_phone(lead_id, number)
             return Answer(seen.to_json(), seen.sentence)
         return _did(app.linking.set_phone(lead_id, number, options), SAME_PHONE)

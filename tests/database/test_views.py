@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from core.app import App
 from core.errors import BadInput
 from core.linking import Linking, Options, WorklistFilter
 from core.linking.worklist import View
+from core.settings import Settings
+from core.store.postgres import PostgresGateway
+from tests.database import captured
 from tests.database.outside import Connection, add_call, add_lead, say, sid
 
 NUMBER, OTHER, THIRD = "+14155550199", "+14155550188", "+14155550177"
@@ -160,6 +164,19 @@ def test_relinking_a_suspect_link_settles_it(linking: Linking, connection: Conne
     assert linking.call(call).suspect is None
     linking.unlink(call)
     assert (linking.call(call).suspect, linking.call(call).cause) == (None, "unlinked_by_hand")
+
+
+def test_no_right_link_of_a_real_backend_is_suspect(db: str, captured_data: Path) -> None:
+    captured.load(db, captured_data)
+    gateway = PostgresGateway(db)
+    linking = Linking(gateway, Settings())
+    linking.judge()
+    truth = captured.truth(captured_data)
+    doubted = {
+        call.call_sid: call.lead_id for call in linking.worklist(WorklistFilter(view="suspect"), limit=500).items
+    }
+    gateway.close()
+    assert not [each for each, lead in doubted.items() if lead in truth[each]["acceptable_lead_ids"]]
 
 
 # Stuck and dangling --------------------------------------------------------------------------------------------------
