@@ -17,7 +17,12 @@ from core.store.statements import array_literal, json_text, leading_bound, like_
 
 Param: TypeAlias = tuple[str, str]
 
-SID_KEYED = frozenset({"call_links", "call_links_matching", "find_calls"})
+SID_KEYED = frozenset(
+    {
+        "call_links", "call_links_matching", "worklist_matching", "find_calls", "suspect_links", "stuck_calls",
+        "dangling_links",
+    }
+)  # fmt: skip
 """Relations with ``sid_key``, the SID in byte order: there ``call_sid`` is sorted and compared by it.
 
 PostgREST cannot say ``collate "C"``. Elsewhere the database's collation decides, which sorts Twilio's SIDs (one case,
