@@ -9,6 +9,7 @@ from core.access.accounts import Accounts
 from core.access.api_tokens import ApiTokens
 from core.access.identity import Identity, SignedOut, need_writer
 from core.access.one_time import OneTime
+from core.access.provisional import Provisional
 from core.access.sessions import Sessions
 from core.access.supabase_auth import SupabaseAuth
 from core.access.throttle import Throttle, TooManyAttempts
@@ -41,7 +42,8 @@ class Access:
         """
         by_supabase = bool(settings.supabase_url and settings.supabase_anon_key)
         needed = settings.sign_in_required
-        sessions = Sessions(gateway, {"link"} if not needed else {"supabase"} if by_supabase else {"password"})
+        keys = gateway if needed else Provisional(gateway)
+        sessions = Sessions(keys, {"link"} if not needed else {"supabase"} if by_supabase else {"password"})
         throttle = Throttle(gateway)
         project = None
         if needed and settings.supabase_url and settings.supabase_anon_key:
@@ -50,7 +52,7 @@ class Access:
             accounts=Accounts(gateway, sessions, throttle),
             sessions=sessions,
             tokens=ApiTokens(gateway),
-            one_time=OneTime(gateway),
+            one_time=OneTime(keys),
             throttle=throttle,
             supabase=project,
         )

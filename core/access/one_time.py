@@ -2,8 +2,8 @@
 
 from typing import Literal, TypeAlias
 
+from core.access.provisional import Caller
 from core.access.secret_tokens import digest, is_token, new_token
-from core.store.gateway import Gateway
 
 Purpose: TypeAlias = Literal["link", "first_admin"]
 SECONDS: dict[Purpose, int] = {"link": 900, "first_admin": 3600}
@@ -13,7 +13,7 @@ SECONDS: dict[Purpose, int] = {"link": 900, "first_admin": 3600}
 class OneTime:
     """Issue and redeem. The database decides who was first, whichever process is asked."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Caller) -> None:
         self._gateway = gateway
 
     def issue(self, purpose: Purpose) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 
 from core.access.identity import Identity, Method
 from core.access.identity import role as known_role
+from core.access.provisional import Caller
 from core.access.secret_tokens import digest, is_token, new_token
 from core.errors import Unavailable
-from core.store.gateway import Gateway
 
 IDLE_SECONDS = 12 * 3600
 ABSOLUTE_SECONDS = 7 * 24 * 3600
@@ -45,7 +45,7 @@ class Sessions:
     """
 
     def __init__(
-        self, gateway: Gateway, methods: Collection[Method], *, clock: Callable[[], float] = time.monotonic
+        self, gateway: Caller, methods: Collection[Method], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._gateway, self._methods, self._clock = gateway, frozenset(methods), clock
         self._answers: dict[str, _Answer] = {}

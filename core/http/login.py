@@ -64,7 +64,7 @@ class LoginPages:
             return await run_in_threadpool(self._show, requests.query(request.scope, "next"))
         except Unavailable as error:
             log.warning("nobody can sign in: %s", error.code)
-            return _html(login_page.notice("Sign in", AWAY + error.message), 503)
+            return _html(login_page.notice("Sign in", AWAY + _sentence(error)), 503)
 
     async def logout(self, request: Request) -> Response:
         """End the session. A link on another site only gets the question."""

@@ -45,11 +45,14 @@ class Doorman(threading.Thread):
     def run(self) -> None:
         """The thread's body."""
         self._port = self._listening_port() or USUAL_PORT
+        said = ""
         while not self._ending.is_set():
             try:
                 address = self.announce()
             except PatchbayError as error:
-                log.warning("the way to sign in is printed as soon as the database answers: %s", error.code)
+                if error.code != said:
+                    log.warning("the way to sign in is printed as soon as the database is ready: %s", error.code)
+                said = error.code
                 self._ending.wait(DATABASE_PAUSE)
                 continue
             if address and self._settings.opens_browser:

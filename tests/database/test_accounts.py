@@ -10,13 +10,16 @@ import pytest
 
 from core.access import Access, Identity, TooManyAttempts
 from core.access.identity import Role
+from core.access.one_time import OneTime
+from core.access.provisional import Provisional
 from core.access.secret_tokens import digest, new_token
 from core.access.sessions import Sessions
 from core.access.throttle import PER_ACCOUNT, PER_ADDRESS
 from core.app import App, build
-from core.errors import BadInput, NotAllowed, NotFound
+from core.errors import BadInput, MigrationNeeded, NotAllowed, NotFound
 from core.linking import Command, Options
 from core.settings import Settings
+from core.store.migrate import migrate
 from core.store.postgres import PostgresGateway
 from core.store.scripts import FOLDER
 
@@ -414,3 +417,61 @@ def test_a_viewers_commands_are_refused_and_an_operator_signs_every_event(
     undone = operator.undo_batch(batch, Options(actor="somebody else")).undone
     assert linked is not None and len(undone) == 1
     assert {event.actor for event in app.linking.activity()} == {"olga"}
+
+
+# Before there are tables
+
+
+def test_this_machines_user_gets_in_before_the_tables_are_there(empty_database: str) -> None:
+    gateway = PostgresGateway(empty_database)
+    own = Access.over(gateway, Settings.load(env={}))
+    link = own.one_time.issue("link")
+    assert own.one_time.is_live(link) and not own.one_time.is_live(new_token())
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(lambda _n: own.one_time.redeem(link, "link"), range(4))) == [False, False, False, True]
+    token = own.sessions.open(Identity("root", "admin", "link"))
+    assert token and own.sessions.by_token(token, touch=True) == Identity("root", "admin", "link")
+    assert own.sessions.by_token(new_token()) is None
+    left = own.one_time.issue("link")
+    migrate(empty_database)
+    assert own.sessions.by_token(token) == Identity("root", "admin", "link")
+    assert own.one_time.redeem(left, "link") and not own.one_time.redeem(left, "link")
+    later = own.sessions.open(Identity("root", "admin", "link"))
+    assert later and gateway.call("patchbay_session", p_key=digest(later), p_idle_seconds=60, p_touch=False)
+    own.sessions.close(token)
+    assert own.sessions.by_token(token) is None
+    gateway.close()
+
+
+def test_nobody_else_gets_in_before_the_tables_are_there(empty_database: str) -> None:
+    gateway = PostgresGateway(empty_database)
+    published = Access.over(gateway, Settings.load(env={"PATCHBAY_AUTH": "required"}))
+    with pytest.raises(MigrationNeeded):
+        published.one_time.issue("first_admin")
+    with pytest.raises(MigrationNeeded):
+        published.sign_in("ana", PASSWORD, HERE)
+    with pytest.raises(MigrationNeeded):
+        Access.over(gateway, Settings.load(env={})).accounts.are_there_any()
+    gateway.close()
+
+
+def test_what_is_kept_in_memory_ends_by_the_same_rules() -> None:
+    now = [0.0]
+
+    class Empty:
+        def call(self, function: str, **args: Any) -> Any:
+            raise MigrationNeeded(function)
+
+    keys = Provisional(Empty(), clock=lambda: now[0])
+    codes, sessions = OneTime(keys), Sessions(keys, {"link"}, clock=lambda: now[0])
+    old, who = codes.issue("link"), Identity("root", "admin", "link")
+    idle, busy = sessions.open(who), sessions.open(who)
+    assert idle and busy
+    now[0] = 901
+    assert not codes.redeem(old, "link")
+    for hour in range(1, 7 * 24):
+        now[0] = hour * 3600.0
+        assert sessions.by_token(busy, touch=True) == who
+    assert sessions.by_token(idle) is None
+    now[0] = 7 * 24 * 3600.0
+    assert sessions.by_token(busy, touch=True) is None
