@@ -31,7 +31,7 @@ INSTALL_BATCH = 2000
 """Rows that one step of the first filling looks at; a step takes well under a second."""
 
 _LOCK_KEY = 7_021_554_108_530_001
-_INSTALL_LOOP = """-- (As much as fits into a statement of an SQL editor; Patchbay goes on with the rest when it is started.)
+_INSTALL_LOOP = """-- (As much as an SQL editor has time for; Patchbay goes on with the rest when it is started.)
 do $install$
 declare
   v_end timestamptz := clock_timestamp() + interval '20 seconds';

@@ -27,6 +27,8 @@ LOOK_SECONDS = 1.2
 """So long it may take to answer that. Together they are below the three seconds that people are promised."""
 CONNECT_SECONDS = 2.4
 MOST_CONNECTIONS = 40
+KEPT_SECONDS = 30.0
+"""So long an idle connection is kept: less than any gateway does, so that none is closed while we write to it."""
 MOST_CLIENTS = 64
 """Signed-in people whose client is kept; the one who was away longest goes first."""
 
@@ -64,7 +66,11 @@ class Channel:
         self._patience = patience
         self._http = httpx.Client(
             timeout=httpx.Timeout(patience, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
+            limits=httpx.Limits(
+                max_connections=MOST_CONNECTIONS,
+                max_keepalive_connections=MOST_CONNECTIONS,
+                keepalive_expiry=KEPT_SECONDS,
+            ),
             follow_redirects=True,
             transport=transport,
         )

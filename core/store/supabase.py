@@ -146,7 +146,7 @@ class SupabaseGateway:
             ask = PAGE if limit is None else min(PAGE, limit - len(rows))
             place = [("limit", str(ask)), *([("offset", str(len(rows)))] if rows else [])]
             sorting = rest_filters.sorting(question.relation, question.order)
-            found: list[Row] = _value(self._asked(question, [*params, *sorting, *place]))
+            found: list[Row] = _value(self._read(question, [*params, *sorting, *place]))
             if found and rows and not question.order and question.args is None:
                 raise BadInput(f"More than {len(rows)} rows of {question.relation} can only be read in an order.")
             rows += found
@@ -156,8 +156,17 @@ class SupabaseGateway:
         return rows
 
     def _count(self, question: _Question, params: Sequence[Param]) -> int:
-        response = self._asked(question, [*params, ("limit", "0")], prefer=f"count=exact,{_SAYS_UTC}")
+        response = self._read(question, [*params, ("limit", "0")], prefer=f"count=exact,{_SAYS_UTC}")
         return int(response.headers["content-range"].rpartition("/")[2])
+
+    def _read(self, question: _Question, params: Sequence[Param], prefer: str = _SAYS_UTC) -> httpx.Response:
+        """Ask; once more when the connection broke, which a kept one may do at any time. Commands are never repeated."""
+        try:
+            return self._asked(question, params, prefer)
+        except DatabaseDown as down:
+            if not isinstance(down.__cause__, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
+                raise
+        return self._asked(question, params, prefer)
 
     def _asked(self, question: _Question, params: Sequence[Param], prefer: str = _SAYS_UTC) -> httpx.Response:
         response = self._channel.send(self._token, lambda client: _request(client, question, params, prefer), _simple)

@@ -375,6 +375,26 @@ def test_what_stands_in_front_says_no(monkeypatch: pytest.MonkeyPatch) -> None:
         gateway.close()
 
 
+def test_a_broken_connection_is_no_reason_to_bother_a_reader_but_to_warn_a_writer() -> None:
+    import httpx
+
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        if len(asked) % 2:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        return httpx.Response(200, json=[{"id": 1}])
+
+    gateway = SupabaseGateway("https://abc.supabase.co", SECRET_KEY, transport=httpx.MockTransport(answer))
+    assert gateway.select("things", limit=1) == [{"id": 1}]
+    assert asked == ["GET", "GET"]
+    with pytest.raises(DatabaseDown) as raised:
+        gateway.call("link_call")
+    assert "look whether it was made" in (raised.value.hint or "") and len(asked) == 3
+    gateway.close()
+
+
 def test_close_may_be_repeated_and_ends_use(rest: Rest) -> None:
     gateway = SupabaseGateway(rest.url, SECRET_KEY)
     gateway.ping()
