@@ -1,14 +1,14 @@
 """The selected conflict: the sides that contradict each other, and the buttons that settle it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
+from typing import Any
 
 import streamlit as st
 
 from core.linking.conflicts import Claim, ConflictDetail, Side
 from core.model.conflicts import to_normalise
 from core.model.records import Candidate
-from core.store.gateway import Row
 from dashboard import candidates, formatting, links, reads, remedies, state, story
 
 MOST_OFFENDERS = 20
@@ -73,7 +73,7 @@ def _choose_row(item: ConflictDetail) -> None:
     )
 
 
-def _row_words(row: Row) -> str:
+def _row_words(row: Mapping[str, Any]) -> str:
     numbers = f"{formatting.phone(row.get('from_number'))} to {formatting.phone(row.get('to_number'))}"
     return formatting.plain(f"Row {row['id']}: {formatting.direction_words(row.get('direction'))}, {numbers}")
 
