@@ -34,8 +34,8 @@ help:
 	@grep '^# make' Makefile | cut -c3-
 
 run: .venv/.runtime
-	@$(BIN)/python -m core migrate
-	@$(BIN)/python -m core demo --if-empty
+	@$(BIN)/python -m core migrate --at-start
+	@$(BIN)/python -m core demo --if-empty || true
 	@echo; echo "  Patchbay: http://localhost:$(PORT)   (sign in with the link that follows; Ctrl-C ends it)"; echo
 	@PATCHBAY_OPEN_BROWSER=1 exec $(BIN)/streamlit run streamlit_app.py --server.port $(PORT)
 

@@ -44,6 +44,13 @@ class App:
         """
         return bool(self.gateway.call("patchbay_schema_version") == newest_version())
 
+    def schema_version(self) -> str | None:
+        """The newest migration that the database has; None when it has no schema of ours."""
+        try:
+            return str(self.gateway.call("patchbay_schema_version"))
+        except MigrationNeeded:
+            return None
+
     @property
     def migrate_hint(self) -> str:
         """What to do when the schema is missing or old: run the migrations, or paste them."""

@@ -54,6 +54,7 @@ COMMANDS = (
             Argument("--status", "only list them", flag=True),
             Argument("--print", "print all of them as one script to paste", flag=True),
             Argument("--uninstall", "remove all that is Patchbay's except leads.call_sid", flag=True),
+            Argument("--at-start", "go on where only pasting helps: the System page shows what to paste", flag=True),
             Argument("--ledger", "the file that --uninstall saves the ledger to", metavar="FILE"),
         ),
     ),

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from core.app import build, database
 from core.cli import text
 from core.cli.answers import Answer
-from core.errors import BadInput
+from core.errors import BadInput, MigrationNeeded
 from core.settings import Settings
 from core.store import migrate, uninstall
 
@@ -29,11 +29,30 @@ def _migrate(settings: Settings, words: argparse.Namespace) -> Answer:
     if words.print:
         script = migrate.script()
         return Answer({"script": script}, script.rstrip("\n"))
+    if settings.data_source == "supabase" and not settings.database_url:
+        return _by_pasting(settings, words)
     with database(settings) as url:
         if words.status:
             return _status(migrate.status(url))
         done = migrate.migrate(url, progress=lambda line: print(line, file=sys.stderr))
     return Answer({"applied": done}, f"{len(done)} applied." if done else "Up to date.")
+
+
+def _by_pasting(settings: Settings, words: argparse.Namespace) -> Answer:
+    """A project by URL and key alone: whether the schema that was pasted is the newest, and the first filling."""
+    app = build(settings)
+    try:
+        if words.status:
+            return _status(migrate.status_of(app.schema_version()))
+        app.require_schema()
+        app.finish_installation(lambda line: print(line, file=sys.stderr))
+    except MigrationNeeded as needed:
+        if not words.at_start:
+            raise
+        return Answer({"applied": []}, f"{needed.message} {needed.hint}")
+    finally:
+        app.close()
+    return Answer({"applied": []}, "Up to date.")
 
 
 def _uninstall(settings: Settings, words: argparse.Namespace) -> Answer:

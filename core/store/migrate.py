@@ -103,6 +103,11 @@ def status(database_url: str, *, folder: Path = FOLDER) -> list[MigrationStatus]
     ]
 
 
+def status_of(version: str | None, *, folder: Path = FOLDER) -> list[MigrationStatus]:
+    """Every migration file, and whether a schema of this version has it: where they are pasted nothing records more."""
+    return [MigrationStatus(each.version, each.name, each.version <= (version or ""), False) for each in load(folder)]
+
+
 def script(folder: Path = FOLDER) -> str:
     """All migrations and the first filling as one script to paste into an SQL editor. It may be pasted again."""
     parts = [f"-- {each.file_name}\n{each.text.strip()}\n" for each in load(folder)]

@@ -160,7 +160,7 @@ class SupabaseGateway:
         return int(response.headers["content-range"].rpartition("/")[2])
 
     def _read(self, question: _Question, params: Sequence[Param], prefer: str = _SAYS_UTC) -> httpx.Response:
-        """Ask; once more when the connection broke, which a kept one may do at any time. Commands are never repeated."""
+        """Ask; once more when the connection broke, which a kept one may do at any time. Commands never are."""
         try:
             return self._asked(question, params, prefer)
         except DatabaseDown as down:
