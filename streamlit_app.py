@@ -4,6 +4,7 @@
 """
 
 import sys
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -17,7 +18,10 @@ if get_script_run_ctx(suppress_warning=True) is None:  # imported by the server
     if hasattr(PagesManager, "uses_pages_directory"):
         PagesManager.uses_pages_directory = False  # pages/ holds folders with a render(), not page scripts
     try:
-        parts = server_parts(warm=("pandas", "pyarrow", "plotly.graph_objects", "dashboard.shell"))
+        parts = server_parts(
+            warm=("pandas", "pyarrow", "plotly.graph_objects", "dashboard.shell"),
+            page=Path(st.__file__).with_name("static") / "index.html",
+        )
     except PatchbayError as error:
         sys.exit(f"error: {error.message}")
     app = st.App(__file__, **parts)

@@ -4,6 +4,7 @@ import gc
 import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -18,14 +19,15 @@ from core.http.login_link import Doorman
 from core.settings import Settings
 
 
-def server_parts(warm: Sequence[str] = ()) -> dict[str, Any]:
+def server_parts(warm: Sequence[str] = (), page: Path | None = None) -> dict[str, Any]:
     """Routes, middleware and lifespan for ``st.App``.
 
     :param warm: modules to import before the first request, so that no visitor waits for them.
+    :param page: the file that every page of the console starts from; only its inline scripts may run.
     :raises core.errors.BadInput: when the environment has a value that cannot be meant.
     """
     settings = Settings.load()
-    door = sign_in(settings, lambda: application.shared().access)
+    door = sign_in(settings, lambda: application.shared().access, page=page)
     return {
         "routes": [*ROUTES, *door.routes],
         "middleware": [Middleware(HostGuard, hosts=accepted_hosts(settings.public_url)), door.gate],

@@ -8,6 +8,7 @@ What is let in carries ``scope["patchbay.identity"]`` and the session's key in a
 import logging
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +20,7 @@ from core.access.secret_tokens import digest
 from core.errors import NotAllowed, PatchbayError
 from core.http import gate_requests as requests
 from core.http import login_page
-from core.http.gate_headers import with_headers
+from core.http.gate_headers import console_policy, with_headers
 from core.http.gate_requests import SESSION_HEADER, Door
 
 OPEN_PATHS: Mapping[str, frozenset[str]] = {
@@ -57,6 +58,7 @@ class SessionGate:
     """ASGI middleware in front of pages, API and WebSocket, behind the host guard.
 
     :param access: gives the ways in; may raise errors of :mod:`core.errors` while the database is away.
+    :param page: the file that the console's pages start from; its inline scripts may run.
     :param signed: further open paths, whose requests carry a proof of their own (:data:`SIGNED_PATHS`).
     """
 
@@ -66,14 +68,16 @@ class SessionGate:
         access: Callable[[], Access],
         door: Door,
         signed: Mapping[str, frozenset[str]] = NO_PATHS,
+        page: Path | None = None,
     ) -> None:
         self._app, self._access, self._door, self._signed = app, access, door, signed
+        self._policy = console_policy(page)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         scope = {**scope, "headers": requests.without_identity(scope["headers"])}
-        send = with_headers(scope, send, secure=self._door.is_secure(scope))
+        send = with_headers(scope, send, secure=self._door.is_secure(scope), policy=self._policy)
         method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]
         if method in self._signed.get(scope["path"], ()):
             return await self._app(scope, receive, send)
@@ -170,7 +174,10 @@ class _Watched:
 
     async def __call__(self) -> Message:
         message = await self._receive()
-        if message["type"] != "websocket.receive" or await run_in_threadpool(self._is_alive):
+        if message["type"] != "websocket.receive":
+            return message
+        if await run_in_threadpool(self._is_alive):
+            self._ended_at = None
             return message
         now = time.monotonic()
         self._ended_at = self._ended_at or now

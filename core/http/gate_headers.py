@@ -1,11 +1,17 @@
 """Headers that every answer carries: what a browser may do with our pages, and what it must not."""
 
+import base64
+import hashlib
+import re
+from pathlib import Path
+
 from starlette.types import Message, Scope, Send
 
-CONSOLE_POLICY = "; ".join(
+_SCRIPTS = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_CONSOLE = "; ".join(
     (
         "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'",  # the console's page has one script of its own inline
+        "script-src 'self' {scripts}'wasm-unsafe-eval'",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
@@ -31,11 +37,27 @@ ALWAYS = (
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 
-def with_headers(scope: Scope, send: Send, *, secure: bool) -> Send:
-    """``send`` that adds the headers to answers which do not have them yet."""
+def console_policy(page: Path | None = None) -> str:
+    """What the console's pages may load and run: their own files, and the inline scripts that stand in ``page``.
+
+    :param page: the file that every page of the console starts from; one that cannot be read has no scripts.
+    """
+    try:
+        text = page.read_text(encoding="utf-8") if page else ""
+    except (OSError, ValueError):
+        text = ""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in _SCRIPTS.findall(text))
+    return _CONSOLE.format(scripts="".join(f"'sha256-{one}' " for one in hashes))
+
+
+def with_headers(scope: Scope, send: Send, *, secure: bool, policy: str) -> Send:
+    """``send`` that adds the headers to answers which do not have them yet.
+
+    :param policy: the Content-Security-Policy of answers that bring none of their own.
+    """
     if scope["type"] != "http":
         return send
-    wanted = [*ALWAYS, (b"content-security-policy", CONSOLE_POLICY.encode())]
+    wanted = [*ALWAYS, (b"content-security-policy", policy.encode())]
     if secure:
         wanted.append(STRICT_TRANSPORT)
 

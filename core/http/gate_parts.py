@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -28,14 +29,23 @@ class SignIn:
     doorman: Doorman
 
 
-def sign_in(settings: Settings, access: Callable[[], Access], *, say: Callable[[str], None] | None = None) -> SignIn:
+def sign_in(
+    settings: Settings,
+    access: Callable[[], Access],
+    *,
+    page: Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> SignIn:
     """The door that the settings ask for.
 
     :param access: gives the ways in; asked at every request, may raise errors of :mod:`core.errors`.
+    :param page: the file that the console's pages start from.
     :param say: where the one-time link is printed; stdout when it is None.
     """
     door = Door(settings)
     doorman = Doorman(access, settings, say=say)
     return SignIn(
-        LoginPages(access, door, doorman).routes(), Middleware(SessionGate, access=access, door=door), doorman
+        LoginPages(access, door, doorman).routes(),
+        Middleware(SessionGate, access=access, door=door, page=page),
+        doorman,
     )

@@ -1,5 +1,6 @@
 """Who may do what, what a password may be, and what the gate reads from a request. No server, no database."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from core.access.identity import Identity, need_writer, role
 from core.access.throttle import network
 from core.errors import BadInput, NotAllowed
 from core.http import gate_requests as requests
+from core.http.gate_headers import console_policy
 from core.http.gate_requests import Door
 from core.settings import Settings
 
@@ -187,3 +189,11 @@ def test_settings_say_who_signs_in_how() -> None:
     assert "s3cret" not in repr(Settings.load(env={"SUPABASE_ANON_KEY": "s3cret"}))
     assert Settings.load(env={"PATCHBAY_OPEN_BROWSER": "1", "DISPLAY": ":0"}).opens_browser
     assert not Settings.load(env={"DISPLAY": ":0"}).opens_browser
+
+
+def test_only_the_scripts_of_the_consoles_own_page_may_run(tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text("<p><script>a()</script><script type='module' src='x.js'></script><script>\n b()\n</script>")
+    policy = console_policy(page)
+    assert policy.count("'sha256-") == 2 and "unsafe-inline" not in policy.partition("style-src")[0]
+    assert "sha256" not in console_policy(tmp_path / "absent.html") and "sha256" not in console_policy()
