@@ -12,6 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from core.access.secret_tokens import new_token
 from core.access.sessions import BELIEVED_SECONDS
+from core.store.postgres import PostgresGateway
 from tests.access.conftest import PASSWORD, PUBLIC, Front, Starting
 
 
@@ -437,10 +438,10 @@ def test_every_answer_carries_the_headers(front: Starting) -> None:
     assert "default-src 'none'" in here.get("/login").header("content-security-policy")
 
 
-def test_a_database_that_is_away_lets_nobody_in_and_says_so(front: Starting) -> None:
+def test_a_database_that_is_away_lets_nobody_in_and_says_so(front: Starting, gateway: PostgresGateway) -> None:
     here = front()
     cookie = here.by_link()
-    here.access.one_time._gateway.close()  # type: ignore[attr-defined]
+    gateway.close()
     assert here.get("/lookup", cookie=f"patchbay_session_{here.port}={new_token()}").status == 503
     assert here.get("/api/me", cookie=f"patchbay_session_{here.port}={new_token()}").status == 503
     assert refused_stream(here, f"patchbay_session_{here.port}={new_token()}") == 403
