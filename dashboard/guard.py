@@ -60,7 +60,7 @@ def show_signed_out() -> None:
     signed_out = SignedOut()
     st.title("Patchbay", anchor=False)
     st.warning(f"**{signed_out.message}** {signed_out.hint}", icon=":material/lock:")
-    st.html('<a href="/login">Sign in again</a>')
+    st.html('<a href="/login" style="color:inherit">Sign in again</a>')
 
 
 def _show_unexpected(where: str) -> None:

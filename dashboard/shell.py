@@ -19,6 +19,7 @@ from dashboard.reads import Figures
 
 STYLE = Path(__file__).with_name("console.css")
 FRESHNESS_SECONDS = 20
+SIGN_OUT = '<a class="pb-leave" href="/logout" style="color:inherit;font-size:0.8rem">Sign out</a>'
 
 
 def run() -> None:
@@ -78,7 +79,7 @@ def _status_line() -> None:
         key="shell_status", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
         st.html(_status())
-        st.html('<a class="pb-leave" href="/logout">Sign out</a>', width="content")
+        st.html(SIGN_OUT, width="content")
         if st.button("Refresh", key="shell.refresh", type="tertiary", icon=":material/refresh:", on_click=reads.clear):
             st.rerun()  # the whole page, not only this line
 
