@@ -29,6 +29,13 @@ CAUSE_WORDS: Mapping[str, str] = {
 }
 """The causes in the order in which they are decided, as they are written on every screen."""
 
+SUSPECT_WORDS: Mapping[str, str] = {
+    "other_lead": "another lead's number",
+    "other_number": "nobody's number",
+    "overruled": "overruled",
+}
+"""Why a link is suspect, the worst first."""
+
 CONFLICT_WORDS: Mapping[str, str] = {
     "contradicting_event_rows": "contradicting rows",
     "duplicate_event_rows": "duplicate rows",

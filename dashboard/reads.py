@@ -12,6 +12,8 @@ from core.linking import Command, System
 from core.linking.conflicts import ConflictPage, Constraint
 from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
 from core.linking.results import Check, Matches, Story, WorklistPage
+from core.linking.search import Hits
+from core.linking.views import NumberPage
 from core.linking.worklist import WorklistFilter
 from core.model.records import Call, Lead, LinkEvent
 from core.store.gateway import Order, Where
@@ -71,6 +73,17 @@ def checks() -> list[Check]:
 def worklist(wanted: WorklistFilter, after: str | None) -> WorklistPage:
     """One page of a worklist."""
     return console.shared().linking.worklist(wanted, limit=PAGE_SIZE, after=after)
+
+
+@st.cache_data(ttl=10, max_entries=32, show_spinner=False)
+def by_number(wanted: WorklistFilter, after: str | None) -> NumberPage:
+    """One page of unlinked calls grouped by number."""
+    return console.shared().linking.by_number(wanted, limit=PAGE_SIZE, after=after)
+
+
+def export(wanted: WorklistFilter) -> bytes:
+    """A worklist as a CSV file, every call that the filters leave. Not cached: it is made when it is asked for."""
+    return "".join(console.shared().linking.export(wanted)).encode()
 
 
 @st.cache_data(ttl=10, max_entries=128, show_spinner=False)
@@ -135,6 +148,18 @@ def undo_obstacle(event_id: int) -> str | None:
 def batch(batch_id: str) -> list[LinkEvent]:
     """The newest events of a batch, at most 500."""
     return console.shared().linking.activity(batch=batch_id, limit=500)
+
+
+@st.cache_data(ttl=5, max_entries=32, show_spinner=False)
+def search(text: str) -> Hits:
+    """Calls and leads that a text may mean."""
+    return console.shared().linking.search(text)
+
+
+@st.cache_data(ttl=5, max_entries=32, show_spinner=False)
+def ticket(call_sid: str, link: str | None, full_numbers: bool) -> str:
+    """A call as text for a ticket."""
+    return console.shared().linking.ticket(call_sid, link=link, full_numbers=full_numbers)
 
 
 @st.cache_data(ttl=10, max_entries=64, show_spinner=False)
@@ -205,6 +230,7 @@ _CACHES = (
     per_day,
     checks,
     worklist,
+    by_number,
     count,
     lookup,
     story,
@@ -214,6 +240,8 @@ _CACHES = (
     event,
     undo_obstacle,
     batch,
+    search,
+    ticket,
     leads,
     lead_story,
     phone_preview,

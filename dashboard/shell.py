@@ -13,7 +13,7 @@ from core import app as console
 from core.access import SignedOut
 from core.errors import PatchbayError
 from core.settings import Settings
-from dashboard import formatting, guard, identity, links, reads, repair, viewer
+from dashboard import formatting, guard, identity, links, reads, repair, search, viewer
 from dashboard.guard import guarded
 from dashboard.reads import Figures
 
@@ -34,7 +34,7 @@ def run() -> None:
     figures, failure = (None, refusal) if refusal else _probe()
     current = st.navigation(_pages(figures), position="top")
     if failure is None:
-        _status_line()
+        _top()
     _body(current.run, failure)
 
 
@@ -70,6 +70,15 @@ def _body(render: Callable[[], None], failure: Exception | None) -> None:
     repair.undo_bar()
     render()
     repair.dialog_if_asked()
+
+
+@guarded
+def _top() -> None:
+    """The status line, which refreshes by itself, and the search beside it, whose dialog must not close with it."""
+    with st.container(key="shell_top", horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(width="stretch"):
+            _status_line()
+        search.button()
 
 
 @st.fragment(run_every=FRESHNESS_SECONDS)

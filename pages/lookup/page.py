@@ -54,6 +54,7 @@ def _show(found: Story | Matches) -> None:
     with left:
         sections.conversation(found)
         sections.timeline(found)
+        sections.ticket(found)
         sections.raw_rows(found)
     with right, st.container(key="panel_link"):
         sections.lead_card(found)

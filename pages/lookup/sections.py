@@ -72,6 +72,22 @@ def raw_rows(told: Story) -> None:
                 st.dataframe(pd.DataFrame(story.raw_table([dict(row) for row in found])), hide_index=True, alt=name)
 
 
+def ticket(told: Story) -> None:
+    """The call as text for a ticket, on request, with a copy button."""
+    shown = state.value("lookup.ticket_of") == told.call_sid
+    st.button(
+        "Hide the ticket text" if shown else "Copy for ticket",
+        key="lookup.ticket",
+        icon=":material/content_copy:",
+        on_click=state.set_value,
+        args=("lookup.ticket_of", None if shown else told.call_sid),
+    )
+    if shown:
+        full = st.checkbox("With whole phone numbers", key="lookup.full_numbers")
+        link = viewer.address(links.call(told.call_sid).url)
+        st.code(reads.ticket(told.call_sid, link, full), language=None, wrap_lines=True)
+
+
 def lead_card(told: Story) -> None:
     """The lead that the call belongs to, with its other calls."""
     st.header("Lead", anchor=False)

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Any, get_args
+from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.linking import View, WorklistFilter
 from core.model import causes
-from dashboard import formatting, links, state
+from core.model.suspects import SUSPECTS
+from dashboard import formatting, links, reads, state
 
 SPACE = "unlinked"
-VIEWS: tuple[View, ...] = get_args(View)
+BY_NUMBER = "by_number"
+"""A way to show the view "unlinked"; in the address it is a view like the others."""
+VIEWS: tuple[str, ...] = ("unlinked", BY_NUMBER, *(view for view in get_args(View) if view != "unlinked"))
 DIRECTIONS = {"inbound": "← inbound", "outbound": "→ outbound"}
 STATUSES = ("completed", "no-answer", "busy", "failed", "canceled", "in-progress", "ringing", "initiated", "queued")
 """Twilio's call statuses."""
@@ -30,7 +34,8 @@ NO_FILTERS: Mapping[str, Any] = {
 
 def read(params: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     """The filters that an address names; what cannot be meant is left out."""
-    allowed = {"view": VIEWS, "cause": causes.CAUSES, "direction": tuple(DIRECTIONS), "status": STATUSES}
+    view = next(iter(params.get("view", ())), "unlinked")
+    allowed = {"view": VIEWS, "cause": causes_of(view), "direction": tuple(DIRECTIONS), "status": STATUSES}
     values = dict(NO_FILTERS)
     for name in NAMES:
         given = params.get(name, ())
@@ -39,6 +44,18 @@ def read(params: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
         elif given and (name not in allowed or given[0] in allowed[name]):
             values[name] = given[0]
     return values
+
+
+def causes_of(view: str) -> tuple[str, ...]:
+    """The causes by which a view can be filtered: why a call is unlinked, or why a link is suspect."""
+    if view == "suspect":
+        return SUSPECTS
+    return () if view in ("stuck", "dangling") else causes.CAUSES
+
+
+def grouped() -> bool:
+    """Whether the calls are shown by number."""
+    return state.value(f"{SPACE}.view") == BY_NUMBER
 
 
 def _dates(given: tuple[str, ...]) -> tuple[date, ...]:
@@ -59,7 +76,11 @@ def written(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _apply() -> None:
     """A filter was changed: write the address. Other filters start at the first page, with no call selected."""
-    _go_to({name: state.value(f"{SPACE}.{name}") for name in NAMES})
+    values = {name: state.value(f"{SPACE}.{name}") for name in NAMES}
+    fits = values["cause"] is None or values["cause"] in causes_of(values["view"] or "unlinked")
+    _go_to(values if fits else {**values, "cause": None})
+    if not fits:
+        state.forget_address(SPACE)
 
 
 def clear() -> None:
@@ -85,18 +106,30 @@ def _named(params: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     return {name: value for name, value in params.items() if name in NAMES}
 
 
-def show(zone: ZoneInfo) -> WorklistFilter:
-    """The filters, and what they add up to."""
+def show(zone: ZoneInfo, views: DeltaGenerator) -> WorklistFilter:
+    """The filters, and what they add up to.
+
+    :param views: where the choice of the view stands.
+    """
     params = links.params()
     if state.follow_address(SPACE, _named(params), read(params)):
         links.restate_params()
+    views.segmented_control(
+        "View",
+        VIEWS,
+        key="unlinked.view",
+        required=True,
+        format_func=_view_words,
+        on_change=_apply,
+        label_visibility="collapsed",
+    )
     _widgets()
     values = {name: state.value(f"{SPACE}.{name}") for name in NAMES}
     if written({**values, "view": "unlinked"}):
         st.button("Clear", key="unlinked.clear", type="tertiary", icon=":material/close:", on_click=clear)
     since, until = span(values["dates"], zone)
     return WorklistFilter(
-        view=values["view"] or "unlinked",
+        view=cast(View, "unlinked" if values["view"] in (None, BY_NUMBER) else values["view"]),
         cause=values["cause"],
         direction=values["direction"],
         status=values["status"],
@@ -109,8 +142,7 @@ def show(zone: ZoneInfo) -> WorklistFilter:
 
 def _widgets() -> None:
     words, change = formatting.words, {"on_change": _apply}
-    st.segmented_control("View", VIEWS, key="unlinked.view", required=True, format_func=words, **change)
-    _choice("Cause", causes.CAUSES, "cause", 170, words)
+    _choice("Cause", causes_of(state.value(f"{SPACE}.view") or "unlinked"), "cause", 170, _cause_words)
     _choice("Direction", tuple(DIRECTIONS), "direction", 130, DIRECTIONS.__getitem__)
     _choice("Status", STATUSES, "status", 130, str)
     st.date_input("Days", key="unlinked.dates", format="YYYY-MM-DD", width=210, **change)
@@ -126,6 +158,15 @@ def _widgets() -> None:
     )
 
 
+def _cause_words(cause: str) -> str:
+    return formatting.words(cause, {**formatting.CAUSE_WORDS, **formatting.SUSPECT_WORDS})
+
+
+def _view_words(view: str) -> str:
+    number = reads.figures().values.get(view) if view in ("suspect", "stuck", "dangling") else None
+    return f"{formatting.words(view)} · {number:,}" if number else formatting.words(view)
+
+
 def _choice(label: str, options: tuple[str, ...], name: str, width: int, words: Any) -> None:
     st.selectbox(
         label,
@@ -136,6 +177,7 @@ def _choice(label: str, options: tuple[str, ...], name: str, width: int, words: 
         placeholder="Any",
         width=width,
         on_change=_apply,
+        disabled=not options,
     )
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import links, reads, viewer
-from pages.unlinked import filters, panel, table
+from pages.unlinked import filters, groups, panel, table
 
 
 def render() -> None:
@@ -12,18 +12,26 @@ def render() -> None:
         key="unlinked_heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     )
     heading.title("Unlinked calls", anchor=False, width="content")
+    views = st.container(key="unlinked_views")
     with st.container(key="unlinked_filters", horizontal=True, vertical_alignment="bottom", gap="small"):
-        wanted = filters.show(viewer.zone())
+        wanted = filters.show(viewer.zone(), views)
+    if filters.grouped():
+        groups.show(wanted, heading)
+        return
     page = reads.worklist(wanted, links.param("after"))
     table.forget_handled_call(page)
-    with heading:
+    with heading, st.container(horizontal=True, vertical_alignment="center", width="content"):
         table.show_count(wanted)
+        if page.items:
+            table.export(wanted)
     if not page.items:
         table.nothing(wanted)
         return
     left, right = st.columns([67, 33], gap="medium")
     with left:
-        selected = table.show(page)
+        selected = table.show(page, wanted.view)
         table.paging(page)
     with right, st.container(key="panel_call"):
-        panel.show(selected, on_list=selected in {call.call_sid for call in page.items})
+        panel.show(
+            selected, on_list=selected in {call.call_sid for call in page.items}, note=page.details.get(selected)
+        )

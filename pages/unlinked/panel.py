@@ -10,15 +10,20 @@ from dashboard import candidates, links, reads, state, story, viewer
 EXCERPT_TURNS = 4
 
 
-def show(call_sid: str, *, on_list: bool) -> None:
-    """One call. ``on_list``: it is among the rows of the table."""
+def show(call_sid: str, *, on_list: bool, note: str | None = None) -> None:
+    """One call.
+
+    :param on_list: it is among the rows of the table.
+    :param note: why it is on this list, where the call itself does not say so.
+    """
     told = reads.story(call_sid)
     if not on_list:
         st.info("This call is not on the page of the list that you see.", icon=":material/info:")
     st.html(story.chip(told.call, told.cause))
     st.code(told.call_sid, language=None, wrap_lines=True)
-    if told.detail:
-        st.html(f'<p class="pb-line">{escape(told.detail)}</p>')
+    detail = told.detail or note
+    if detail:
+        st.html(f'<p class="pb-line">{escape(detail)}</p>')
     _actions(told)
     story.show_call_facts(told.call)
     st.header("Candidates", anchor=False)
@@ -32,11 +37,17 @@ def _actions(told: Story) -> None:
             _ask("Set aside…", "set_aside", told.call_sid, ":material/block:")
         if told.call.state == "set_aside":
             _ask("Restore…", "restore", told.call_sid, ":material/undo:")
+        if told.call.lead_id is not None:
+            _ask("Unlink…", "unlink", told.call_sid, ":material/link_off:")
+            links.show_lead(told.call.lead_id)
+        if told.call.suspect:
+            _ask("The link is right…", "confirm_link", told.call_sid, ":material/check:", told.call.lead_id)
         links.show("Open in Call lookup", links.call(told.call_sid), icon=":material/open_in_full:")
 
 
-def _ask(label: str, action: state.Action, call_sid: str, icon: str) -> None:
-    st.button(label, key=f"unlinked.{action}", icon=icon, on_click=state.open_dialog, args=(action, call_sid))
+def _ask(label: str, action: state.Action, call_sid: str, icon: str, lead_id: int | None = None) -> None:
+    args = (action, call_sid, lead_id)
+    st.button(label, key=f"unlinked.{action}", icon=icon, on_click=state.open_dialog, args=args)
 
 
 def _excerpt(told: Story) -> None:

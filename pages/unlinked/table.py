@@ -1,6 +1,7 @@
 """The worklist as a table: rows, selection, paging, count."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -20,19 +21,49 @@ COLUMNS = {
     "length": st.column_config.TextColumn("Length", width=66, alignment="right"),
     "status": st.column_config.TextColumn("Status", width=88),
     "cause": st.column_config.TextColumn("Cause", width=124),
-    "best": st.column_config.TextColumn("Best candidate", width=138),
+    "lead": st.column_config.LinkColumn("Linked to", width=84, display_text="#(.+)$", help="Opens the lead"),
+    "best": st.column_config.LinkColumn("Best candidate", width=138, display_text="#(.+)$", help="Opens the lead"),
     "why": st.column_config.TextColumn("Why", width=380),
     "sid": st.column_config.LinkColumn("Call", width=96, display_text="#(.+)$", help="Opens Call lookup in a new tab"),
     "time": st.column_config.TextColumn("Time", width=112, help="In your time zone"),
 }
 
 
-def rows(page: WorklistPage, zone: ZoneInfo, now: datetime) -> pd.DataFrame:
+LINKED_VIEWS = ("suspect", "stuck", "dangling")
+KINDS = {
+    "unlinked": "unlinked",
+    "set_aside": "set aside",
+    "suspect": "suspect links",
+    "stuck": "stuck calls",
+    "dangling": "dangling links",
+}
+"""What the calls of a view are called."""
+CLEAR: Mapping[str, tuple[str, str]] = {
+    "unlinked": (
+        "Every call is tied to a lead",
+        "New calls appear here when their grace period is over and no lead has them.",
+    ),
+    "set_aside": ("Nothing is set aside", "Calls that are about no lead go here, with a reason, and can be put back."),
+    "suspect": ("No suspect link", "Every linked call fits its lead as far as the numbers tell."),
+    "stuck": ("No stuck call", "Every call has a final status, or is young enough to be still going on."),
+    "dangling": ("No dangling link", "Every lead's current call is known from its rows or its transcript."),
+}
+"""What an empty view says."""
+
+
+def columns_of(view: str) -> tuple[str, ...]:
+    """The columns of a view: the linked lead where calls are linked, and what the view does not know left out."""
+    left_out = set() if view in LINKED_VIEWS else {"lead"}
+    left_out |= {"cause", "best"} if view in ("stuck", "dangling") else set()
+    return tuple(name for name in COLUMNS if name not in left_out)
+
+
+def rows(page: WorklistPage, zone: ZoneInfo, now: datetime, view: str = "unlinked") -> pd.DataFrame:
     """The page as a table of words, one row a call."""
-    return pd.DataFrame([_row(call, page, zone, now) for call in page.items], columns=list(COLUMNS))
+    return pd.DataFrame([_row(call, page, zone, now, view) for call in page.items], columns=list(columns_of(view)))
 
 
-def _row(call: Call, page: WorklistPage, zone: ZoneInfo, now: datetime) -> dict[str, str]:
+def _row(call: Call, page: WorklistPage, zone: ZoneInfo, now: datetime, view: str) -> dict[str, str]:
     sid = call.call_sid
     return {
         "when": formatting.relative(call.started_at, now=now),
@@ -42,10 +73,23 @@ def _row(call: Call, page: WorklistPage, zone: ZoneInfo, now: datetime) -> dict[
         "counterpart": formatting.phone(call.counterpart) if call.counterpart else _as_stored(call),
         "length": formatting.duration(call.duration),
         "status": formatting.words(call.status, {}),
-        "cause": formatting.words(call.cause),
-        "best": candidates.summary(call.best_lead_id, call.best_confidence),
-        "why": page.reasons.get(sid) or page.details.get(sid) or "",
+        "cause": formatting.words(call.suspect or call.cause, {**formatting.CAUSE_WORDS, **formatting.SUSPECT_WORDS}),
+        "lead": f"{links.lead(call.lead_id).url}#Lead {call.lead_id}" if call.lead_id else "",
+        "best": _best(call),
+        "why": _why(page, sid, view),
     }
+
+
+def _why(page: WorklistPage, sid: str, view: str) -> str:
+    """The best candidate's reason; on the other lists why the call is on it."""
+    detail, reason = page.details.get(sid), page.reasons.get(sid)
+    return (detail if view in LINKED_VIEWS else reason or detail) or ""
+
+
+def _best(call: Call) -> str:
+    if call.best_lead_id is None:
+        return ""
+    return f"{links.lead(call.best_lead_id).url}#{candidates.summary(call.best_lead_id, call.best_confidence)}"
 
 
 def _as_stored(call: Call) -> str:
@@ -68,7 +112,7 @@ def forget_handled_call(page: WorklistPage) -> None:
         links.set_param("call", None)
 
 
-def show(page: WorklistPage) -> str:
+def show(page: WorklistPage, view: str) -> str:
     """The table. Returns the SID of the call that is to be shown beside it."""
     ids = [call.call_sid for call in page.items]
     key, wanted = table_key(page), links.param("call")
@@ -83,7 +127,7 @@ def show(page: WorklistPage) -> str:
             links.set_param("call", ids[row])
 
     st.dataframe(
-        rows(page, viewer.zone(), datetime.now(UTC)),
+        rows(page, viewer.zone(), datetime.now(UTC), view),
         key=key,
         column_config=COLUMNS,
         hide_index=True,
@@ -131,8 +175,23 @@ def show_count(wanted: WorklistFilter) -> None:
     """How many calls the filters leave, of how many."""
     found, whole = reads.count(wanted), WorklistFilter(view=wanted.view)
     words = f"{found:,}" if wanted == whole else f"{found:,} of {reads.count(whole):,}"
-    kind = formatting.words(wanted.view)
+    kind = KINDS[wanted.view]
     st.html(f'<span class="pb-line"><b>{words}</b> <span class="pb-muted">{kind}</span></span>', width="content")
+
+
+def export(wanted: WorklistFilter) -> None:
+    """The button that gives every call of the list as a CSV file."""
+    st.download_button(
+        "Export CSV",
+        lambda: reads.export(wanted),
+        file_name=f"patchbay-{wanted.view.replace('_', '-')}-{datetime.now(UTC):%Y-%m-%d}.csv",
+        mime="text/csv",
+        key="unlinked.export",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help="Every call that these filters leave, not only this page; at most 100,000",
+    )
 
 
 def nothing(wanted: WorklistFilter) -> None:
@@ -144,15 +203,8 @@ def nothing(wanted: WorklistFilter) -> None:
     elif wanted != WorklistFilter(view=wanted.view):
         _empty("No call fits these filters", f"Without them the list has {formatting.count(whole, 'call')}.")
         st.button("Clear filters", key="unlinked.clear_all", icon=":material/close:", on_click=filters.clear)
-    elif wanted.view == "set_aside":
-        _empty("Nothing is set aside", "Calls that are about no lead go here, with a reason, and can be put back.")
-    elif wanted.view != "unlinked":
-        _empty(f"Nothing is {formatting.words(wanted.view)}", "Calls appear here as soon as one is found.")
     else:
-        _empty(
-            "Every call is tied to a lead",
-            "New calls appear here when their grace period is over and no lead has them.",
-        )
+        _empty(*CLEAR[wanted.view])
 
 
 def _empty(title: str, text: str) -> None:

@@ -47,7 +47,7 @@ def test_worklist_shows_unlinked_calls_newest_first(console: Console) -> None:
     visit = console("unlinked")
     table = visit.dataframe[0].value
     assert list(table["cause"]) == ["several leads", "format mismatch", "no matching lead", "missed match"]
-    assert table["best"][1] == "● Lead 2 · high"
+    assert table["best"][1] == "/leads?lead=2#● Lead 2 · high"
     assert table["counterpart"][1] == "+1 415 555 0102"
     assert table["length"][1] == "3m 12s"
     assert table["sid"][1] == f"/lookup?q={FORMAT}#CA11…1111"

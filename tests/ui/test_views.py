@@ -1,0 +1,166 @@
+"""The further views of Unlinked calls, the export, the text for a ticket, and the search from every page."""
+
+import csv
+import io
+from typing import Any
+
+import psycopg
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.app import App
+from core.linking.worklist import WorklistFilter
+from dashboard import reads
+from tests.ui.conftest import BEN, CLEO, DAN, FORMAT, NOBODY, OLDER, Console, keys_of, press, text_of
+
+STUCK = "CA" + "6" * 32
+DANGLING = "CA" + "7" * 32
+TROUBLE = f"""
+insert into call_events (call_sid, direction, from_number, to_number, call_status, created_at) values
+    ('{STUCK}', 'inbound', '+14155550102', '+14155550000', 'ringing', now() - interval '2 days');
+update leads set call_sid = '{DANGLING}' where id = {CLEO};
+update leads set call_sid = '{NOBODY}' where id = {DAN};
+"""
+
+
+@pytest.fixture
+def trouble(world: App, connection: psycopg.Connection[Any]) -> App:
+    """The small world with a stuck call, a dangling link, and a link whose lead has another number."""
+    connection.execute(TROUBLE.encode())
+    world.linking.judge()
+    return world
+
+
+def _search_dialog() -> None:
+    from dashboard import search
+
+    search._dialog()
+
+
+def sids(visit) -> list[str]:
+    return [address.split("q=")[1].split("#")[0] for table in visit.dataframe for address in table.value["sid"]]
+
+
+@pytest.mark.parametrize(
+    ("view", "found", "why"),
+    [
+        ("suspect", NOBODY, "which no lead has"),
+        ("stuck", STUCK, "Its status is still"),
+        ("dangling", DANGLING, ""),
+    ],
+)
+def test_each_view_lists_its_calls_and_why(trouble: App, console: Console, view: str, found: str, why: str) -> None:
+    visit = console("unlinked", view=view)
+    assert not visit.exception
+    assert sids(visit) == [found]
+    assert why in visit.dataframe[0].value["why"][0]
+    chosen = console("unlinked").segmented_control(key="unlinked.view").set_value(view).run()
+    assert sids(chosen) == [found]
+    assert chosen.query_params["view"] == view
+
+
+@pytest.mark.parametrize("view", ["suspect", "stuck", "dangling", "by_number", "set_aside"])
+def test_an_empty_view_says_that_all_is_well(app: App, serve, view: str) -> None:
+    visit = serve(app)("unlinked", view=view)
+    assert not visit.exception
+    assert not visit.error
+    assert "pb-empty" in text_of(visit)
+
+
+def test_a_suspect_link_is_confirmed_and_leaves_the_list(trouble: App, console: Console) -> None:
+    visit = press(console("unlinked", view="suspect"), "unlinked.confirm_link")
+    visit = press(visit, "repair.confirm")
+    assert "No suspect link" in text_of(visit)
+    assert trouble.linking.story(NOBODY).call.lead_id == DAN
+    visit = press(visit, "undo.do")
+    assert trouble.linking.count(WorklistFilter(view="suspect")) == 1
+
+
+def test_a_suspect_link_is_undone_from_its_panel(trouble: App, console: Console) -> None:
+    press(press(console("unlinked", view="suspect"), "unlinked.unlink"), "repair.confirm")
+    assert trouble.linking.story(NOBODY).call.lead_id is None
+
+
+def test_a_cause_does_not_outlive_a_view_that_has_none(trouble: App, console: Console) -> None:
+    visit = console("unlinked", cause="format_mismatch")
+    visit = visit.segmented_control(key="unlinked.view").set_value("stuck").run()
+    assert not visit.exception
+    assert not visit.warning
+    assert sids(visit) == [STUCK]
+    assert dict(visit.query_params) == {"view": "stuck"}
+    assert sids(console("unlinked", view="stuck", cause="format_mismatch")) == [STUCK]
+
+
+def test_suspect_links_by_kind(trouble: App, console: Console) -> None:
+    visit = console("unlinked", view="suspect")
+    visit = visit.selectbox(key="unlinked.cause").set_value("other_lead").run()
+    assert "No call fits these filters" in text_of(visit)
+
+
+def test_grouped_by_number_the_busiest_first(trouble: App, console: Console) -> None:
+    visit = console("unlinked", view="by_number")
+    table = visit.dataframe[0].value
+    assert list(table["calls"]) == [2, 1, 1]
+    assert table["number"][0] == "+1 415 555 0102"
+    links = [link.value for link in visit.get("page_link")]
+    assert "Show its 2 calls" in links
+    assert "<b>3 numbers</b>" in text_of(visit)
+    visit = visit.selectbox(key="unlinked.direction").set_value("outbound").run()
+    assert list(visit.dataframe[0].value["calls"]) == [1, 1]
+
+
+def test_a_group_is_chosen_by_its_address(trouble: App, console: Console) -> None:
+    visit = console("unlinked", view="by_number", group="+14155550104")
+    assert "+1 415 555 0104" in text_of(visit)
+    assert "several leads 1" in text_of(visit)
+
+
+def test_export_holds_every_filtered_row_and_no_formula(trouble: App, console: Console, connection) -> None:
+    connection.execute(f"update leads set name = '=cmd|calc' where id = {BEN}")
+    console("unlinked")
+    rows = list(csv.DictReader(io.StringIO(reads.export(WorklistFilter(direction="inbound")).decode("utf-8-sig"))))
+    assert {row["call_sid"] for row in rows} == {FORMAT, STUCK}
+    assert all(row["best_lead_name"] == "'=cmd|calc" for row in rows)
+
+
+def test_the_export_button_is_there_when_there_is_something(trouble: App, console: Console) -> None:
+    assert console("unlinked").get("download_button")
+    assert not console("unlinked", text="nothing has this").get("download_button")
+
+
+def test_copy_for_ticket_masks_numbers_unless_asked(console: Console) -> None:
+    visit = press(console("lookup", q=FORMAT), "lookup.ticket")
+    text = visit.code[-1].value
+    assert FORMAT in text
+    assert "+14155550102" not in text
+    visit = visit.checkbox(key="lookup.full_numbers").check().run()
+    assert "+14155550102" in visit.code[-1].value
+    visit = press(visit, "lookup.ticket")
+    assert [code.value for code in visit.code] == [FORMAT]
+
+
+@pytest.mark.parametrize("page", ["overview", "unlinked", "conflicts", "lookup", "leads", "activity", "system"])
+def test_search_is_on_every_page(console: Console, page: str) -> None:
+    visit = console(page)
+    assert not visit.exception
+    assert "search.open" in keys_of(visit)
+    visit = press(visit, "search.open")
+    assert visit.text_input(key="search.text").value in (None, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("roe", "Lead 4 · Dan Roe"),
+        ("+1 415 555 0101", f"`{OLDER[:4]}…{OLDER[-4:]}`"),
+        ("nobody of this name", "Nothing is called or numbered"),
+        ("<script>alert(1)</script>", "&lt;script&gt;"),
+        ("%", "Nothing is called or numbered"),
+    ],
+)
+def test_search_lists_calls_and_leads(console: Console, text: str, words: str) -> None:
+    visit = AppTest.from_function(_search_dialog, default_timeout=20).run()
+    assert "A single hit opens at once" in text_of(visit)
+    visit = visit.text_input(key="search.text").set_value(text).run()
+    assert not visit.exception
+    assert words in text_of(visit)
