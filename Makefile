@@ -48,7 +48,7 @@ check: .venv/.development
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.development
+bench: .venv/.development tools
 	$(BIN)/python -m tests.bench $(BENCH)
 
 test-kill: .venv/.development tools

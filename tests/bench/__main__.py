@@ -25,9 +25,11 @@ from core.app import build
 from core.settings import Settings
 from core.store.embedded import EmbeddedServer
 from tests.bench import installing, reading, writing
+from tests.bench.project import Project
 from tests.bench.reading import Bare
 from tests.bench.timing import Case, Pair, measure
 from tests.bench.town import OWN_NUMBER, Town
+from tests.contract.rest import BINARY, prepare
 
 MORE_WRITES = 3
 """Writes are short and jittery: so many times more rounds."""
@@ -84,20 +86,25 @@ class Site:
         self.url, self.calls = url, calls
         self.results: dict[str, Any] = {}
         connection = stack.enter_context(psycopg.connect(url, autocommit=True))
+        prepare(url)
         self._install(Town(connection, calls, seed))
-        app = build(Settings(database_url=url, own_numbers=(OWN_NUMBER,)), statement_timeout=300)
+        settings = Settings(database_url=url, own_numbers=(OWN_NUMBER,))
+        app = build(settings, statement_timeout=300)
         stack.callback(app.close)
         self._linking, self._bare = app.linking, Bare(url)
         stack.callback(self._bare.close)
         self._judge()
         connection.execute("vacuum analyze")
         writing.prepare(self._town)
+        self._project = Project(stack, url, settings) if BINARY.is_file() else None
         self._ours, self._theirs = (stack.enter_context(psycopg.connect(url, autocommit=True)) for _ in range(2))
 
     def cases(self, rounds: int) -> Iterator[Case]:
         """Everything that is compared with its bare form; each is made when its turn comes."""
         yield from reading.read_pages(self._linking, self._bare, rounds)
         yield reading.look_up(self._linking, self._bare, rounds)
+        if self._project is not None:
+            yield from self._project.cases(self._bare, rounds)
         yield from writing.trigger_costs(self._bare, self._ours, self._theirs, rounds * MORE_WRITES)
         yield reading.link(self._linking, self._bare, rounds)
 
