@@ -299,7 +299,8 @@ declare
 begin
   for v_object in
     select 'function ' || p.oid::regprocedure as name, 'execute' as service from pg_catalog.pg_proc p
-    where p.pronamespace = 'public'::regnamespace and (p.proname = any (p_names) or p.proname like 'patchbay\_%')
+    where p.pronamespace = 'public'::regnamespace and (p.proname like 'patchbay\_%'
+      or p.proname = any (p_names) and array_to_string(p.proconfig, ',') like '%search_path=%')  -- ours pin it; a namesake of the customer's is left alone
     union all
     select 'table ' || c.oid::regclass, 'select' from pg_catalog.pg_class c
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v') and c.relname = any (p_names)

@@ -10,7 +10,11 @@ import os
 import socket
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("patchbay", deadline=None)  # shared machines are slow now and then
+hypothesis.settings.load_profile("patchbay")
 
 ROOT = Path(__file__).resolve().parents[1]
 CAPTURED_DATA = Path(os.environ.get("PATCHBAY_CAPTURED_DATA") or ROOT.parent / "shared" / "data" / "backend-a")
