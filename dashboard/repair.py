@@ -254,6 +254,7 @@ def perform_undo() -> None:
         reads.clear()
     if outcome is not None:
         _note(outcome)
+        st.rerun()  # the navigation was made before, with the counts as they were
 
 
 def _undo(what: int | str, options: Options) -> Outcome | None:

@@ -141,7 +141,7 @@ def show(zone: ZoneInfo, views: DeltaGenerator) -> WorklistFilter:
 
 
 def _widgets() -> None:
-    words, change = formatting.words, {"on_change": _apply}
+    change = {"on_change": _apply}
     _choice("Cause", causes_of(state.value(f"{SPACE}.view") or "unlinked"), "cause", 170, _cause_words)
     _choice("Direction", tuple(DIRECTIONS), "direction", 130, DIRECTIONS.__getitem__)
     _choice("Status", STATUSES, "status", 130, str)

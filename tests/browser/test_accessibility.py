@@ -1,0 +1,93 @@
+"""axe-core on every page, in both themes: no serious violation of our own (WCAG 2 A and AA)."""
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.app import App
+from core.linking import Options
+from tests.browser.conftest import OpenPage, Server, idle, press
+from tests.ui.conftest import ANA, BEN, FORMAT
+from tests.ui.test_conflicts import CONTRADICTION, DUPLICATES, NOTES, VARIANTS
+
+AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+RUN = """async () => {
+    const found = await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']});
+    return found.violations.flatMap(rule => rule.nodes.map(node => ({
+        rule: rule.id, impact: rule.impact, target: node.target.join(' '), html: node.html, why: node.failureSummary
+    })));
+}"""
+PAGES = (
+    "/overview",
+    "/unlinked",
+    "/unlinked?view=by_number",
+    "/unlinked?view=suspect",
+    "/conflicts",
+    "/conflicts?kind=contradicting_event_rows",
+    "/conflicts?kind=sid_variant",
+    "/conflicts?kind=two_leads_claim",
+    f"/lookup?q={FORMAT}",
+    "/lookup",
+    "/leads",
+    f"/leads?lead={ANA}",
+    "/activity",
+    "/system",
+)
+DIALOGS = (
+    ("/conflicts?kind=duplicate_event_rows", "Merge"),
+    (f"/lookup?q={FORMAT}", "Link to lead"),
+    ("/overview", "Search"),
+)
+STREAMLITS_OWN = (
+    ("aria-dialog-name", "stToast"),
+    ("svg-img-alt", "stMetric"),
+)
+"""Violations in Streamlit's own elements, which a page cannot mend: the rule, and what the element's HTML contains."""
+
+
+@pytest.fixture
+def torn(world: App, connection: psycopg.Connection[Any]) -> App:
+    """The small world with something on every page."""
+    for trouble in (DUPLICATES, CONTRADICTION, VARIANTS, NOTES):
+        connection.execute(trouble.encode())
+    world.linking.link(FORMAT, BEN, Options(actor="dana", reason="said so"))
+    world.linking.unlink(FORMAT)
+    world.linking.judge()
+    return world
+
+
+def visited(page: Page, path: str, button: str | None = None) -> list[str]:
+    """The violations of a page, or of the dialog that a button of it opens."""
+    page.goto(path)
+    idle(page)
+    if button:
+        press(page, button)
+        expect(page.get_by_role("dialog")).to_be_visible()
+    page.wait_for_timeout(250)
+    return violations(page)
+
+
+def violations(page: Page) -> list[str]:
+    """Serious and critical violations, those of Streamlit's own elements left out."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate(RUN)
+    ours = [each for each in found if each["impact"] in ("serious", "critical") and not excused(each)]
+    return [f"{each['rule']} {each['target']}: {each['html'][:200]} {each['why'][:200]}" for each in ours]
+
+
+def excused(found: dict[str, Any]) -> bool:
+    return any(rule == found["rule"] and sign in found["html"] for rule, sign in STREAMLITS_OWN)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_and_dialog_is_accessible(torn: App, server: Server, open_page: OpenPage, scheme: str) -> None:
+    assert AXE.is_file(), f"axe-core is missing ({AXE}): make tools, or npm ci --prefix tests/browser/axe"
+    page = open_page(server, "/overview", color_scheme=scheme)
+    found = {path: visited(page, path) for path in PAGES}
+    for path, button in DIALOGS:
+        found[f"{path}: {button}"] = visited(page, path, button)
+    told = "\n".join(f"{path}: {words}" for path, listed in found.items() for words in listed)
+    assert not told, told
