@@ -20,10 +20,10 @@ def show() -> ActivityFilter:
     named = {name: links.param(name) or "" for name in NAMES}
     if state.follow_address(SPACE, named, named):
         links.restate_params()
-    _widget("Person", "actor", 200, "Name, as it is written")
+    _widget("Person", "actor", 180, "Name, as it is written")
     _widget("Lead", "lead", 110, "Id")
-    _widget("Call", "call", 340, "Call SID")
-    _widget("Batch", "batch", 340, "Batch id")
+    _widget("Call", "call", 300, "Call SID")
+    _widget("Batch", "batch", 300, "Batch id")
     values = {name: (state.value(f"{SPACE}.{name}") or "").strip() for name in NAMES}
     if any(values.values()):
         st.button("Clear", key="activity.clear", type="tertiary", icon=":material/close:", on_click=clear)

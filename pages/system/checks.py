@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from core.linking import Check
-from dashboard import formatting, reads
+from dashboard import formatting, links, reads
 
 
 def show(found: Sequence[Check]) -> None:
@@ -28,6 +28,8 @@ def _failed(check: Check) -> None:
         st.html(_line(check, "pb-bad", "✗", "failed"))
         if check.fix:
             st.code(check.fix, language=None, wrap_lines=True)
+        if check.name == "unique":
+            links.show("Settle it on Conflicts", links.conflicts(kind="missing_constraint"))
 
 
 def _passed(check: Check) -> str:

@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from core.linking.system import OwnNumber, Setting, System
-from dashboard import formatting, links, reads, state, viewer
+from dashboard import formatting, identity, links, reads, state, viewer
 from dashboard import migrations as schema
 
 
@@ -77,6 +77,7 @@ def _say(number: OwnNumber, label: str, is_ours: bool | None, icon: str) -> None
         icon=f":material/{icon}:",
         on_click=state.ask_own_number,
         args=(number.number, is_ours),
+        disabled=not identity.may_write(),
     )
 
 

@@ -10,7 +10,7 @@ from core.errors import DatabaseDown, MigrationNeeded
 from core.settings import Settings
 from tests.ui.conftest import FORMAT, Console, keys_of, press, text_of
 
-PAGES = ("overview", "unlinked", "lookup")
+PAGES = ("overview", "unlinked", "conflicts", "lookup", "leads", "activity", "system")
 
 
 class FailingLinking:

@@ -8,7 +8,7 @@ from pages.overview.sections import _found
 from tests.ui.conftest import ANA, CURRENT, FORMAT, NOBODY, SEVERAL, Console, keys_of, text_of
 
 
-@pytest.mark.parametrize("page", ["home", "overview", "unlinked", "lookup"])
+@pytest.mark.parametrize("page", ["home", "overview", "unlinked", "conflicts", "lookup", "leads", "activity", "system"])
 def test_each_page_opens_by_its_address_without_an_error(console: Console, page: str) -> None:
     visit = console(page)
     assert not visit.exception

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from core.access import Identity
 from core.app import App
+from core.errors import MigrationNeeded
 from core.settings import Settings
 from tests.ui.conftest import BEN, FORMAT, Console, keys_of, press, text_of
+from tests.ui.test_errors import FailingApp
 
 OURS = "+14155550000"
 
@@ -83,3 +86,25 @@ def test_without_a_connection_the_script_is_shown(world: App, serve, monkeypatch
     visit = serve(dataclasses.replace(world, database_url=None))("system")
     assert any("create table" in code.value for code in visit.code)
     assert "cannot change the schema" in text_of(visit)
+
+
+def test_a_project_without_our_schema_gets_the_script_to_paste(serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "https://project.example")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_1")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    visit = serve(FailingApp(MigrationNeeded("The database has no Patchbay schema.", hint="Paste it.")))("system")
+    assert not visit.exception
+    assert "no Patchbay schema" in visit.error[0].value
+    assert any("create table" in code.value for code in visit.code)
+
+
+def test_a_viewer_reads_and_changes_nothing(console: Console, world: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.linking import own_numbers
+
+    own_numbers.refresh(world.gateway, world.settings)
+    monkeypatch.setattr("dashboard.identity.current_actor", lambda *, touch=False: Identity("vera", "viewer"))
+    assert console("system").button(key=f"system.number.{OURS}.True").disabled
+    event = world.linking.link(FORMAT, BEN)
+    visit = press(console("activity", event=str(event.id)), "activity.undo")
+    assert visit.button(key="repair.confirm").disabled
+    assert "viewers can read" in visit.info[-1].value
