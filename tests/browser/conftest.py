@@ -25,11 +25,13 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from core.app import App
+from tests.contract.absence import leave_out
+from tests.contract.conftest import hosted
 from tests.database.conftest import app, cluster_folder, cluster_user, connection, db, pg18
 from tests.sign_in import Cookie, sign_in
 from tests.ui.conftest import WORLD
 
-__all__ = ["app", "cluster_folder", "cluster_user", "connection", "db", "pg18"]
+__all__ = ["app", "cluster_folder", "cluster_user", "connection", "db", "hosted", "pg18"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -51,14 +53,19 @@ IDLE = """() => {
 }"""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.browser)
+    by_key = [item for item in ours if "hosted" in getattr(item, "fixturenames", ())]
+    leave_out(config, items, by_key, "tests/browser, by key")
 
 
 class Server:
-    """One console process, ended by its process group."""
+    """One console process, ended by its process group.
+
+    :param database: what DATABASE_URL is; empty for none.
+    """
 
     def __init__(self, database: str, log: Path, **environment: str) -> None:
         with socket.socket() as probe:

@@ -12,7 +12,6 @@ Tests share ``world``: each makes its own leads and calls. PostgREST comes from 
 these tests are not run, and the summary says so; on a build server its absence is a failure.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from core.store.migrate import migrate
 from core.store.postgres import PostgresGateway
 from core.store.server_files import reachable_binaries
 from core.store.supabase import SupabaseGateway
-from tests.contract.rest import BINARY, SECRET_KEY, Rest, key, prepare, serving
+from tests.contract.absence import leave_out
+from tests.contract.rest import SECRET_KEY, Rest, key, prepare, serving
 from tests.database.conftest import Cluster, cluster_folder, cluster_user
 
 __all__ = ["cluster_folder", "cluster_user"]
@@ -67,22 +67,7 @@ grant usage on sequence tries to service_role;
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if BINARY.is_file() or os.environ.get("CI"):
-        return
-    absent = [item for item in items if HERE in item.path.parents]
-    items[:] = [item for item in items if item not in absent]
-    config.hook.pytest_deselected(items=absent)
-    if absent:
-        config.pluginmanager.register(_Absent(len(absent)), "postgrest-absent")
-
-
-class _Absent:
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        terminalreporter.section("not run")
-        terminalreporter.write_line(f"{self._count} tests of tests/contract: PostgREST is absent (make tools gets it)")
+    leave_out(config, items, [item for item in items if HERE in item.path.parents], "tests/contract")
 
 
 @pytest.fixture(scope="session")
