@@ -119,7 +119,8 @@ def private_folder(path: Path, user: pwd.struct_passwd) -> None:
 def unusable(path: Path, why: str) -> Unavailable:
     return Unavailable(
         f"The embedded database cannot use {path}: it {why}.",
-        hint="Set PATCHBAY_DATA_DIR to a folder such as /var/lib/patchbay, or DATABASE_URL to a database of yours.",
+        hint="Set PATCHBAY_DATA_DIR to another folder (for root one such as /var/lib/patchbay), or DATABASE_URL to a"
+        " database of yours.",
     )
 
 
