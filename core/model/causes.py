@@ -7,7 +7,7 @@ it is read, from the leads as they are then, so that no number and no name is co
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from core.model import phone
 from core.model.counterpart import CallFacts, Counterpart
@@ -29,20 +29,7 @@ Cause: TypeAlias = Literal[
     "unknown",
 ]
 
-CAUSES: tuple[Cause, ...] = (
-    "pending",
-    "unlinked_by_hand",
-    "link_write_failed",
-    "lead_deleted",
-    "no_numbers",
-    "own_numbers_only",
-    "withheld_caller",
-    "several_leads",
-    "missed_match",
-    "format_mismatch",
-    "no_matching_lead",
-    "unknown",
-)
+CAUSES: tuple[Cause, ...] = get_args(Cause)
 """The first that is true is the cause. ``pending`` depends on the time, see :func:`is_pending`."""
 
 MOST_NAMED = 5

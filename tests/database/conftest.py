@@ -9,6 +9,8 @@
 ``connection``      psycopg connection (autocommit) to ``db``: for outside writers and for looking.
 ``gateway``         PostgresGateway over ``db``.
 ``app``             ``core.app.build`` over ``db``.
+``opened``          psycopg connection to one migrated database a module, on 15 and 18; a module may narrow it.
+``desk``, ``lead``  a :class:`tests.database.desk.Desk` over ``opened``, its writes rolled back; one lead on it.
 ``pg15``, ``pg18``  the running clusters (session): ``cluster.new_database()``, ``cluster.migrated_database()``,
                     ``cluster.url("name")``, ``cluster.pid``.
 =================== ==============================================================================================
@@ -38,6 +40,7 @@ import pytest
 from core.store.migrate import migrate
 from core.store.postgres import PostgresGateway
 from core.store.server_files import reachable_binaries
+from tests.database.desk import Desk, clean_desk
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 SETTINGS = {
@@ -265,3 +268,21 @@ def app(db: str) -> Iterator[Any]:
     built = build(Settings.load(env={"DATABASE_URL": db}))
     yield built
     built.close()
+
+
+@pytest.fixture(scope="module", params=["pg15", "pg18"])
+def opened(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
+    cluster = request.getfixturevalue(request.param)
+    with cluster.database(cluster.migrated_database()) as url, psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def desk(opened: psycopg.Connection[Any]) -> Iterator[Desk]:
+    with clean_desk(opened) as clean:
+        yield clean
+
+
+@pytest.fixture
+def lead(desk: Desk) -> int:
+    return desk.leads(1)[0]

@@ -1,28 +1,11 @@
 """The ledger only grows, and replaying it gives the present."""
 
-from collections.abc import Iterator
-from typing import Any
-
-import psycopg
 import pytest
 
-from tests.database.desk import Desk, Linked, clean_desk
+from tests.database.desk import Desk, Linked
 from tests.database.outside import sid
 
 A, B, C = sid(1), sid(2), sid(3)
-
-
-@pytest.fixture(scope="module", params=["pg15", "pg18"])
-def opened(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
-    cluster = request.getfixturevalue(request.param)
-    with cluster.database(cluster.migrated_database()) as url, psycopg.connect(url, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def desk(opened: psycopg.Connection[Any]) -> Iterator[Desk]:
-    with clean_desk(opened) as clean:
-        yield clean
 
 
 @pytest.mark.parametrize("mode", ["origin", "replica", "local"])

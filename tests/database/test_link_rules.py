@@ -4,34 +4,14 @@ All in one database; each test's writes are rolled back.
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.database.desk import Desk, Linked, clean_desk, drop_constraint
+from tests.database.desk import Desk, Linked, drop_constraint
 from tests.database.outside import sid
 
 A, B, C, D = sid(1), sid(2), sid(3), sid(4)
-
-
-@pytest.fixture(scope="module", params=["pg15", "pg18"])
-def opened(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
-    cluster = request.getfixturevalue(request.param)
-    with cluster.database(cluster.migrated_database()) as url, psycopg.connect(url, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def desk(opened: psycopg.Connection[Any]) -> Iterator[Desk]:
-    with clean_desk(opened) as clean:
-        yield clean
-
-
-@pytest.fixture
-def lead(desk: Desk) -> int:
-    return desk.leads(1)[0]
 
 
 # Every write leaves one event -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import psycopg
 import pytest
 
-from tests.database.desk import Desk, Linked, clean_desk
+from tests.database.desk import Desk, Linked
 from tests.database.outside import sid
 
 A, B, C = sid(1), sid(2), sid(3)
@@ -22,12 +22,6 @@ Write: TypeAlias = tuple[int, str | None]
 def opened(pg18: Any) -> Iterator[psycopg.Connection[Any]]:
     with pg18.database(pg18.migrated_database()) as url, psycopg.connect(url, autocommit=True) as connection:
         yield connection
-
-
-@pytest.fixture
-def desk(opened: psycopg.Connection[Any]) -> Iterator[Desk]:
-    with clean_desk(opened) as clean:
-        yield clean
 
 
 @contextmanager

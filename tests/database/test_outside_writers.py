@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from core.store.migrate import migrate
-from tests.database.desk import Desk, Linked, clean_desk, drop_constraint
+from tests.database.desk import Desk, Linked, drop_constraint
 from tests.database.outside import sid
 
 A, B, C, D = sid(1), sid(2), sid(3), sid(4)
@@ -18,19 +18,6 @@ LOCK_WAIT = 0.5
 """Seconds that a trigger of ours may wait for a lock."""
 SLACK = 0.7
 """Seconds that a busy machine may add."""
-
-
-@pytest.fixture(scope="module", params=["pg15", "pg18"])
-def opened(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
-    cluster = request.getfixturevalue(request.param)
-    with cluster.database(cluster.migrated_database()) as url, psycopg.connect(url, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def desk(opened: psycopg.Connection[Any]) -> Iterator[Desk]:
-    with clean_desk(opened) as clean:
-        yield clean
 
 
 @contextmanager
