@@ -66,6 +66,7 @@ tools:
 	[ -x /usr/lib/postgresql/15/bin/postgres ] || missing+=(postgresql-15); \
 	command -v chromium >/dev/null || missing+=(chromium); \
 	[ -x /usr/sbin/nginx ] || missing+=(nginx-light); \
+	command -v redis-server >/dev/null || missing+=(redis-server); \
 	command -v npm >/dev/null || missing+=(npm); \
 	if [ $${#missing[@]} -gt 0 ]; then $(call get,$${missing[*]},$${missing[@]}); fi
 	@$(MAKE) --no-print-directory -s $(GOTRUE)
