@@ -24,6 +24,7 @@ from psycopg.conninfo import make_conninfo
 from core.app import build
 from core.settings import Settings
 from core.store.embedded import EmbeddedServer
+from core.store.migrate import migrate
 from tests.bench import installing, reading, writing
 from tests.bench.project import Project
 from tests.bench.reading import Bare
@@ -33,17 +34,21 @@ from tests.contract.rest import BINARY, prepare
 
 MORE_WRITES = 3
 """Writes are short and jittery: so many times more rounds."""
+KINDS = ("pages", "key", "writes", "pandas")
+_BUILT = "create table bare.built ()"
+"""Marks a database whose building came to its end."""
 
 
 def main() -> None:
     """Build every size, then measure every case on all of them."""
     words, began = _words(), time.perf_counter()
     with ExitStack() as stack:
-        url = stack.enter_context(_server())
-        sites = [stack.enter_context(_site(url, calls, words.seed)) for calls in sorted(words.calls)]
+        url = stack.enter_context(_server(words.keep))
+        sites = [stack.enter_context(_site(url, calls, words)) for calls in sorted(words.calls)]
         pairs = _measured(sites, words.rounds)
-        for site in sites:
+        for site in sites if "pandas" in words.only else ():
             site.compare_with_pandas({pair.name: pair.ours for pair in pairs[site.calls]})
+        for site in sites:
             site.look_for_drift()
         results = {site.calls: site.results | {"cases": [p.to_json() for p in pairs[site.calls]]} for site in sites}
     print(f"\ntook {time.perf_counter() - began:.0f} s on {_machine()}")
@@ -57,6 +62,10 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--calls", type=int, nargs="+", default=[10_000, 100_000], help="sizes of the databases")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=60, help="measured turns of each case (default 60)")
+    parser.add_argument(
+        "--only", nargs="+", choices=KINDS, default=KINDS, help="what is measured (default: everything)"
+    )
+    parser.add_argument("--keep", type=Path, help="leave the databases in this folder and measure them again next time")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     return parser.parse_args()
 
@@ -66,8 +75,9 @@ def _machine() -> str:
 
 
 @contextmanager
-def _server() -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="patchbay-bench-"))
+def _server(keep: Path | None) -> Iterator[str]:
+    folder = keep or Path(tempfile.mkdtemp(prefix="patchbay-bench-"))
+    folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     try:
         server = EmbeddedServer(folder)
@@ -76,37 +86,50 @@ def _server() -> Iterator[str]:
         finally:
             server.close()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Site:
     """One database of one size, installed, linked and judged; what that took is in ``results``."""
 
-    def __init__(self, stack: ExitStack, url: str, calls: int, seed: int) -> None:
-        self.url, self.calls = url, calls
+    def __init__(self, stack: ExitStack, url: str, calls: int, words: argparse.Namespace) -> None:
+        self.url, self.calls, self._kinds = url, calls, frozenset(words.only)
         self.results: dict[str, Any] = {}
-        connection = stack.enter_context(psycopg.connect(url, autocommit=True))
-        prepare(url)
-        self._install(Town(connection, calls, seed))
         settings = Settings(database_url=url, own_numbers=(OWN_NUMBER,))
         app = build(settings, statement_timeout=300)
         stack.callback(app.close)
         self._linking, self._bare = app.linking, Bare(url)
         stack.callback(self._bare.close)
-        self._judge()
-        connection.execute("vacuum analyze")
-        writing.prepare(self._town)
+        with psycopg.connect(url, autocommit=True) as connection:
+            if _is_built(connection):
+                print(f"\n{calls:,} calls, kept from an earlier run")
+                migrate(url)
+                self._linking.judge()
+            else:
+                self._build(connection, words.seed)
+            connection.execute("vacuum analyze")
         self._project = Project(stack, url, settings) if BINARY.is_file() else None
         self._ours, self._theirs = (stack.enter_context(psycopg.connect(url, autocommit=True)) for _ in range(2))
 
+    def _build(self, connection: psycopg.Connection, seed: int) -> None:
+        prepare(self.url)
+        town = Town(connection, self.calls, seed)
+        self._install(town)
+        self._judge()
+        writing.prepare(town)
+        connection.execute(_BUILT)
+
     def cases(self, rounds: int) -> Iterator[Case]:
         """Everything that is compared with its bare form; each is made when its turn comes."""
-        yield from reading.read_pages(self._linking, self._bare, rounds)
-        yield reading.look_up(self._linking, self._bare, rounds)
-        if self._project is not None:
+        if "pages" in self._kinds:
+            yield from reading.read_pages(self._linking, self._bare, rounds)
+            yield reading.look_up(self._linking, self._bare, rounds)
+        if "key" in self._kinds and self._project is not None:
             yield from self._project.cases(self._bare, rounds)
-        yield from writing.trigger_costs(self._bare, self._ours, self._theirs, rounds * MORE_WRITES)
-        yield reading.link(self._linking, self._bare, rounds)
+        if "writes" in self._kinds:
+            yield from writing.trigger_costs(self._bare, self._ours, self._theirs, rounds * MORE_WRITES)
+            yield reading.link(self._linking, self._bare, rounds)
 
     def compare_with_pandas(self, ours: dict[str, float]) -> None:
         """Print how much longer merging the three tables takes."""
@@ -132,7 +155,6 @@ class Site:
     def _install(self, town: Town) -> None:
         began = time.perf_counter()
         town.build()
-        self._town = town
         print(f"\n{self.calls:,} calls, {town.leads:,} leads (built in {time.perf_counter() - began:.0f} s)")
         met = installing.install(self.url)
         town.link_history()
@@ -155,11 +177,18 @@ class Site:
 
 
 @contextmanager
-def _site(url: str, calls: int, seed: int) -> Iterator[Site]:
+def _site(url: str, calls: int, words: argparse.Namespace) -> Iterator[Site]:
+    name = f"bench_{calls}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"create database bench_{calls}".encode())
+        known = connection.execute("select from pg_database where datname = %s", [name]).fetchall()
+        if not known:
+            connection.execute(f"create database {name}".encode())
     with ExitStack() as stack:
-        yield Site(stack, make_conninfo(url, dbname=f"bench_{calls}"), calls, seed)
+        yield Site(stack, make_conninfo(url, dbname=name), calls, words)
+
+
+def _is_built(connection: psycopg.Connection) -> bool:
+    return bool(connection.execute("select to_regclass('bare.built') is not null").fetchall()[0][0])
 
 
 def _measured(sites: Sequence[Site], rounds: int) -> dict[int, list[Pair]]:

@@ -1,6 +1,7 @@
 """What Patchbay's triggers cost the backend: its own statements, one commit each, with and without Patchbay."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -41,14 +42,14 @@ def trigger_costs(bare: Bare, ours: psycopg.Connection, theirs: psycopg.Connecti
     sids = [row["call_sid"] for row in bare.rows("select call_sid from public.calls order by md5(call_sid) limit 2000")]
     events = [row["id"] for row in bare.rows("select id from public.call_events order by md5(id::text) limit 2000")]
     leads = [row["id"] for row in bare.rows("select id from public.leads order by md5(id::text) limit 2000")]
-    numbers = itertools.count(1)
+    numbers = itertools.count(time.time_ns())  # new ones, also in a database that was measured before
     known, rows, people = itertools.cycle(sids), itertools.cycle(events), itertools.cycle(leads)
     cases: tuple[tuple[str, str, Params], ...] = (
         ("event insert, new call", _EVENT, lambda: (_new_sid(numbers),)),
         ("event insert, known call", _EVENT, lambda: (next(known),)),
         ("event update", _UPDATE, lambda: (next(numbers) % 900, next(rows))),
         ("transcript insert", _LINE, lambda: (next(known),)),
-        ("lead insert", _LEAD, lambda: (f"+1499{next(numbers):07d}",)),
+        ("lead insert", _LEAD, lambda: (f"+1499{next(numbers) % 10**7:07d}",)),
         ("lead slot update", _SLOT, lambda: _slot(numbers, people)),
         ("lead other column", _COLUMN, lambda: (("low", "high")[next(numbers) % 2], next(people))),
     )
