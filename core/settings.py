@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -14,6 +14,10 @@ from core.errors import BadInput
 
 DEFAULT_GRACE_SECONDS = 120
 DEFAULT_REGION = "US"
+DEFAULT_CONCURRENCY = 5
+DEFAULT_LIMIT = 10
+DEFAULT_LIMIT_SECONDS = 60
+"""What the backend's own worker does: five jobs at a time, ten calls a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Settings:
     :ivar supabase_anon_key: the project's public key; with ``supabase_url`` people sign in at Supabase Auth.
     :ivar auth: ``auto`` (the one-time link signs the machine's user in) or ``required`` (accounts only).
     :ivar opens_browser: open the one-time link, because somebody sits in front of this machine's screen.
+    :ivar redis_url: the queue's Redis, from REDIS_URL or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD; None: the queue lies
+        in the database.
+    :ivar worker_concurrency: jobs that the worker does at a time.
+    :ivar worker_limit: jobs that it starts in ``worker_limit_seconds``; 0: as many as there are.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -45,6 +53,10 @@ class Settings:
     supabase_anon_key: str | None = field(default=None, repr=False)
     auth: str = "auto"
     opens_browser: bool = False
+    redis_url: str | None = field(default=None, repr=False)
+    worker_concurrency: int = DEFAULT_CONCURRENCY
+    worker_limit: int = DEFAULT_LIMIT
+    worker_limit_seconds: int = DEFAULT_LIMIT_SECONDS
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> "Settings":
@@ -67,6 +79,10 @@ class Settings:
             supabase_anon_key=_text(values, "SUPABASE_ANON_KEY"),
             auth=_auth(values),
             opens_browser=_opens_browser(values),
+            redis_url=_redis(values),
+            worker_concurrency=_whole(values, "CALL_WORKER_CONCURRENCY", DEFAULT_CONCURRENCY, 1, 100),
+            worker_limit=_whole(values, "CALL_WORKER_LIMIT", DEFAULT_LIMIT, 0, 100_000),
+            worker_limit_seconds=_whole(values, "CALL_WORKER_LIMIT_SECONDS", DEFAULT_LIMIT_SECONDS, 1, 86_400),
         )
 
     @property
@@ -134,6 +150,31 @@ def _url(values: Mapping[str, str], name: str) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadInput(f"{name} is {text!r}: expected an address such as https://console.example.com.")
     return text.rstrip("/")
+
+
+def _whole(values: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = _text(values, name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise BadInput(f"{name} is {text!r}: expected a whole number from {least} to {most}.")
+    return int(text)
+
+
+def _redis(values: Mapping[str, str]) -> str | None:
+    """REDIS_URL, or the URL that REDIS_HOST, REDIS_PORT and REDIS_PASSWORD make; a password never stands in a message."""
+    url = _text(values, "REDIS_URL")
+    if url is not None:
+        if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+            raise BadInput("REDIS_URL cannot be read: expected redis://:password@host:6379/0.")
+        return url
+    host = _text(values, "REDIS_HOST")
+    if host is None:
+        return None
+    port = _whole(values, "REDIS_PORT", 6379, 1, 65_535)
+    password = values.get("REDIS_PASSWORD", "")
+    secret = f":{quote(password, safe='')}@" if password else ""
+    return f"redis://{secret}{f'[{host}]' if ':' in host else host}:{port}/0"
 
 
 def _auth(values: Mapping[str, str]) -> str:
