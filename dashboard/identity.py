@@ -28,7 +28,8 @@ def current_actor(*, touch: bool = False) -> Identity:
 
 def linking() -> Linking:
     """The links, for the signed-in person: their name is on every link event, a viewer's commands are refused."""
-    return console.shared().linking.acting_as(current_actor())
+    shared = console.shared()
+    return shared.linking.acting_as(current_actor(), shared.access.way_of(_session_key()))
 
 
 def may_write() -> bool:

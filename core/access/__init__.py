@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from core.access.accounts import Accounts
 from core.access.api_tokens import ApiTokens
-from core.access.identity import Identity, SignedOut, need_writer
+from core.access.identity import Identity, Method, SignedOut, need_writer
 from core.access.one_time import OneTime
+from core.access.person_tokens import PersonTokens, Project
 from core.access.provisional import Provisional
 from core.access.sessions import Sessions
 from core.access.supabase_auth import SupabaseAuth
@@ -24,6 +25,7 @@ class Access:
     """Everything about who may come in.
 
     :ivar supabase: set when people sign in at a Supabase project instead of with accounts here.
+    :ivar people: their access tokens; set when the database is that project, reached by its key.
     """
 
     accounts: Accounts
@@ -32,6 +34,7 @@ class Access:
     one_time: OneTime
     throttle: Throttle
     supabase: SupabaseAuth | None = None
+    people: PersonTokens | None = None
 
     @classmethod
     def over(cls, gateway: Gateway, settings: Settings) -> "Access":
@@ -43,11 +46,15 @@ class Access:
         by_supabase = bool(settings.supabase_url and settings.supabase_anon_key)
         needed = settings.sign_in_required
         keys = gateway if needed else Provisional(gateway)
-        sessions = Sessions(keys, {"link"} if not needed else {"supabase"} if by_supabase else {"password"})
+        people = None
+        if needed and by_supabase and isinstance(gateway, Project):
+            people = PersonTokens(gateway)
+        methods: set[Method] = {"link"} if not needed else {"supabase"} if by_supabase else {"password"}
+        sessions = Sessions(keys, methods, ended=people.drop if people else lambda key: None)
         throttle = Throttle(gateway)
         project = None
         if needed and settings.supabase_url and settings.supabase_anon_key:
-            project = SupabaseAuth(settings.supabase_url, settings.supabase_anon_key, sessions, throttle)
+            project = SupabaseAuth(settings.supabase_url, settings.supabase_anon_key, sessions, throttle, people=people)
         return cls(
             accounts=Accounts(gateway, sessions, throttle),
             sessions=sessions,
@@ -55,7 +62,12 @@ class Access:
             one_time=OneTime(keys),
             throttle=throttle,
             supabase=project,
+            people=people,
         )
+
+    def way_of(self, session_key: str | None) -> Gateway | None:
+        """The way into the database for commands of whoever has this session; None: the one that everybody uses."""
+        return self.people.gateway(session_key) if self.people is not None and session_key else None
 
     def sign_in(self, name: str, password: str, address: str) -> str | None:
         """The token of a new session by name and password, or None when they do not fit."""

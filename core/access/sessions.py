@@ -42,12 +42,18 @@ class Sessions:
 
     :param methods: ways of signing in whose sessions count; those of another way are as good as none.
     :param clock: seconds that only go forward.
+    :param ended: told the key of a session that was found to have ended, and of one that is closed here.
     """
 
     def __init__(
-        self, gateway: Caller, methods: Collection[Method], *, clock: Callable[[], float] = time.monotonic
+        self,
+        gateway: Caller,
+        methods: Collection[Method],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        ended: Callable[[str], None] = lambda key: None,
     ) -> None:
-        self._gateway, self._methods, self._clock = gateway, frozenset(methods), clock
+        self._gateway, self._methods, self._clock, self._ended = gateway, frozenset(methods), clock, ended
         self._answers: dict[str, _Answer] = {}
         self._lock = threading.Lock()
 
@@ -96,12 +102,15 @@ class Sessions:
         identity = self._identity(found)
         touched = now if touch else known.touched if known else float("-inf")
         self._remember(key, _Answer(identity, now, now, touched) if identity else None)
+        if identity is None:
+            self._ended(key)
         return identity
 
     def close(self, token: str) -> None:
         """End a session, here at once."""
         if is_token(token):
             key = digest(token)
+            self._ended(key)
             self._gateway.call("patchbay_session_close", p_key=key)
             with self._lock:
                 self._answers.pop(key, None)

@@ -1,9 +1,11 @@
-"""Sign-in by e-mail and password at a Supabase project. Its tokens are not kept: the session is ours.
+"""Sign-in by e-mail and password at a Supabase project. The session is ours; its access token is kept in memory only,
+for commands in the person's name (:mod:`core.access.person_tokens`), the refresh token is thrown away.
 
 The role comes from ``app_metadata.patchbay_role``, which only the project's service key and SQL can write. Without one
 nobody comes in: projects let strangers sign up unless that is switched off.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +13,15 @@ import httpx
 
 from core.access import names
 from core.access.identity import ROLES, Identity
+from core.access.person_tokens import PersonTokens
+from core.access.secret_tokens import digest
 from core.access.sessions import Sessions
 from core.access.throttle import Throttle, TooManyAttempts
 from core.errors import NotAllowed, Unavailable
 
 SECONDS = 5.0
 ROLE_KEY = "patchbay_role"
+_WORD = re.compile(r"[!-~]{1,8192}")
 REFUSED = frozenset({400, 401, 403, 404, 422})
 
 
@@ -25,6 +30,7 @@ class SupabaseAuth:
 
     :param url: the project's address, without ``/auth/v1``.
     :param anon_key: its public key.
+    :param people: keeps a person's access token while their session lives; None: nobody does.
     :param transport: another way to send requests.
     """
 
@@ -35,10 +41,11 @@ class SupabaseAuth:
         sessions: Sessions,
         throttle: Throttle,
         *,
+        people: PersonTokens | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._url, self._key = f"{url.rstrip('/')}/auth/v1/token", anon_key
-        self._sessions, self._throttle, self._transport = sessions, throttle, transport
+        self._sessions, self._throttle, self._people, self._transport = sessions, throttle, people, transport
 
     def sign_in(self, name: str, password: str, address: str) -> str | None:
         """The token of a new session, or None when e-mail or password are wrong.
@@ -49,13 +56,16 @@ class SupabaseAuth:
         """
         account = names.key(name)
         self._throttle.count(account, address)
-        user = self._user(name.strip(), password)
-        if user is None:
+        granted = self._granted(name.strip(), password)
+        if granted is None:
             return None
         self._throttle.forget(account, address)
-        return self._sessions.open(_identity(user))
+        session = self._sessions.open(_identity(granted["user"]))
+        if session is not None and self._people is not None:
+            _keep(self._people, digest(session), granted)
+        return session
 
-    def _user(self, email: str, password: str) -> Mapping[str, Any] | None:
+    def _granted(self, email: str, password: str) -> Mapping[str, Any] | None:
         try:
             with httpx.Client(timeout=SECONDS, transport=self._transport, follow_redirects=False) as client:
                 answer = client.post(
@@ -70,13 +80,20 @@ class SupabaseAuth:
             return None
         if answer.status_code == 429:
             raise TooManyAttempts(60)
-        user = _json(answer).get("user") if answer.status_code == 200 else None
-        if not isinstance(user, Mapping):
+        told = _json(answer) if answer.status_code == 200 else {}
+        if not isinstance(told.get("user"), Mapping):
             raise Unavailable(
                 f"The sign-in service answered with status {answer.status_code}.",
                 hint="Check SUPABASE_URL and SUPABASE_ANON_KEY.",
             )
-        return user
+        return told
+
+
+def _keep(people: PersonTokens, key: str, granted: Mapping[str, Any]) -> None:
+    """An answer without a usable token is no reason to keep anybody out: commands go by the project's key then."""
+    token, seconds = granted.get("access_token"), granted.get("expires_in")
+    if isinstance(token, str) and isinstance(seconds, int | float) and _WORD.fullmatch(token):
+        people.keep(key, token, float(seconds))
 
 
 def _identity(user: Mapping[str, Any]) -> Identity:

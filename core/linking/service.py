@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from core.access.identity import Identity, need_writer
 from core.errors import Busy, PatchbayError, TimedOut
@@ -20,6 +20,7 @@ from core.linking import (
     lead_book,
     lookup,
     matching,
+    number_rules,
     search,
     sentences,
     summary,
@@ -30,6 +31,7 @@ from core.linking import (
 from core.linking.commands import Command, Options
 from core.linking.conflicts import ConflictPage, Constraint, MergePreview, NormalisePreview
 from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
+from core.linking.number_rules import NumberStory
 from core.linking.results import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage
 from core.linking.search import Hits
 from core.linking.system import OwnNumber, System
@@ -37,6 +39,7 @@ from core.linking.views import NumberPage
 from core.linking.worklist import Query, WorklistFilter
 from core.model import dialling
 from core.model.dialling import DiallingChange
+from core.model.number_rules import NumberRule
 from core.model.records import Call, Candidate, Lead, LinkEvent
 from core.settings import Settings
 from core.store.gateway import Gateway, Row
@@ -75,13 +78,15 @@ class Linking:
         self._now = now
         self._identity = identity
 
-    def acting_as(self, identity: Identity) -> "Linking":
+    def acting_as(self, identity: Identity, way: Gateway | None = None) -> "Linking":
         """The same links for one signed-in person.
 
         Every link event carries their name, whatever the options say; a viewer's commands are refused with
         :class:`core.errors.NotAllowed`, previews are not.
+
+        :param way: their own way into the database (:meth:`core.access.Access.way_of`); None: the common one.
         """
-        return Linking(self._gateway, self._settings, now=self._now, identity=identity)
+        return Linking(way or self._gateway, self._settings, now=self._now, identity=identity)
 
     # Reading -------------------------------------------------------------------------------------------------------
 
@@ -199,6 +204,16 @@ class Linking:
     def calls_of_lead(self, lead_id: int, *, limit: int = 50, after: str | None = None) -> WorklistPage:
         """A page of a lead's calls, newest first, the current one with ``state == "current"``."""
         return lead_book.calls(self._gateway, lead_id, self._settings, self._now(), limit=limit, after=after)
+
+    def number(self, text: str, *, limit: int = 50, after: str | None = None) -> NumberStory:
+        """Everything about a telephone number: the rule about it, the leads that have it, all its calls.
+
+        :param text: the number in any writing.
+        :param limit: 1 to 500 calls.
+        :param after: the ``next`` of the page before.
+        :raises BadInput: when the text is no number that can be read.
+        """
+        return number_rules.story(self._gateway, text, self._settings, self._now(), limit=limit, after=after)
 
     def system(self) -> System:
         """Everything that the System page shows: checks, configuration, versions, own numbers, dialable leads."""
@@ -416,6 +431,54 @@ class Linking:
         if event is not None:
             self._judge_soon()
         return event
+
+    def set_number_rule(
+        self,
+        number: str,
+        verdict: str,
+        *,
+        never_link: bool = False,
+        reason: str | None = None,
+        until: datetime | None = None,
+        actor: str | None = None,
+        expect: int | Literal["any"] | None = "any",
+        request_id: str | None = None,
+    ) -> NumberRule | None:
+        """Rule whose a number is and whether calls with it may be linked automatically; the rule until now ends.
+
+        :param verdict: one of :data:`core.model.number_rules.VERDICTS`; switchboard, withheld and test imply
+            ``never_link``.
+        :param until: when the rule stops to count; naive times are UTC; None: when somebody ends it.
+        :param expect: id of the rule that was seen in force (None: no rule), else :class:`core.errors.Stale`.
+        :return: the rule, or None when just this holds already.
+        """
+        need_writer(self._identity)
+        said = number_rules.rule(
+            self._gateway, number, verdict, self._settings, never_link=never_link, reason=reason, until=until,
+            actor=self._named(Options(actor=actor)).actor or self._settings.actor, expect=expect, request_id=request_id,
+        )  # fmt: skip
+        if said is not None:
+            self._judge_soon()
+        return said
+
+    def end_number_rule(
+        self,
+        number: str,
+        *,
+        reason: str | None = None,
+        actor: str | None = None,
+        expect: int | Literal["any"] | None = "any",
+    ) -> NumberRule | None:
+        """End the rule about a number; it stays among the number's earlier rules.
+
+        :return: the ended rule, or None when none holds.
+        """
+        need_writer(self._identity)
+        named = self._named(Options(actor=actor)).actor or self._settings.actor
+        ended = number_rules.end(self._gateway, number, self._settings, reason=reason, actor=named, expect=expect)
+        if ended is not None:
+            self._judge_soon()
+        return ended
 
     def confirm_own_number(self, number: str, is_ours: bool | None) -> OwnNumber:
         """A person says that a number which the data shows as ours is, or is not (None: takes that back).

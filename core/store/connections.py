@@ -21,6 +21,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from core.errors import BadInput, Busy, DatabaseDown
 from core.store.failures import COMING_BACK, connect_failure
+from core.store.plain_rows import adapters
 
 CHECKOUT_SECONDS = 2.6
 """From asking for a connection to :class:`DatabaseDown`: below the three seconds that people are promised."""
@@ -137,7 +138,7 @@ class Connections:
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             make_conninfo(conninfo, **self._startup()),
             connection_class=self._connection_class(),
-            kwargs={"autocommit": True, "prepare_threshold": None if pooled else 5},
+            kwargs={"autocommit": True, "prepare_threshold": None if pooled else 5, "context": adapters()},
             min_size=0,
             max_size=size,
             open=False,
@@ -152,7 +153,9 @@ class Connections:
             return settings
         given = str(conninfo_to_dict(self.conninfo).get("options") or "")
         milliseconds = int(self.statement_timeout * 1000)
-        return settings | {"options": f"{given} -c timezone=UTC -c statement_timeout={milliseconds}".strip()}
+        return settings | {
+            "options": f"{given} -c timezone=UTC -c datestyle=ISO -c statement_timeout={milliseconds}".strip()
+        }
 
     def _connection_class(self) -> type[Connection]:
         attempts, seconds = self._attempts, self.statement_timeout

@@ -66,6 +66,14 @@ class Way:
     rights_hint: str = "Use the owner of the tables."
 
 
+class RightMissing(Unavailable):
+    """The role that asked may not do this; nothing was done."""
+
+
+class TokenRefused(Unavailable):
+    """A person's token is not taken, or not any more; nothing was done."""
+
+
 _OURS: dict[str, type[PatchbayError]] = {
     "PB001": NotFound,
     "PB002": BelongsToAnotherLead,
@@ -157,7 +165,7 @@ def _standard(way: Way, state: str, message: str) -> PatchbayError:
     if state in _MISSING:
         return MigrationNeeded(f"The database's schema does not fit: {_unqualified(message)}", hint=way.migrate_hint)
     if state == "42501":
-        return Unavailable(f"The database user lacks a right: {message}", hint=way.rights_hint)
+        return RightMissing(f"The database user lacks a right: {message}", hint=way.rights_hint)
     if state == "25006":
         return Unavailable("The database is read-only at the moment.", hint="Is it a replica?")
     if state in _GONE or state.startswith("08"):

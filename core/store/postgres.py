@@ -2,19 +2,20 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
-from psycopg import sql
 
 from core.errors import Busy, MigrationNeeded
 from core.store.connections import Connections, readable
 from core.store.failures import RETRYABLE, Way, function_missing, place, statement_failure
 from core.store.gateway import Condition, Order, Row
+from core.store.plain_rows import plain_rows
 from core.store.races import RETRY_SECONDS, until_won
 from core.store.statements import (
     Params,
     Signature,
+    as_json,
     call_function,
     count_rows,
     function_source,
@@ -24,6 +25,8 @@ from core.store.statements import (
 
 STATEMENT_TIMEOUT = 15.0
 """Seconds that one statement may take on the server; people do not wait longer for a page."""
+Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
+_Answer = TypeVar("_Answer")
 _SIGNATURE = """
 select coalesce(jsonb_agg(jsonb_build_object(
     'names', p.proargnames, 'modes', p.proargmodes::text[], 'set', p.proretset, 'void', p.prorettype = 'void'::regtype,
@@ -71,7 +74,9 @@ class PostgresGateway:
         """Rows of a table or view, or with ``args`` of a set-returning function."""
         source, given = self._source(relation, args)
         statement, params = select_rows(source, columns, where, order, limit)
-        rows: list[Row] = self._value(statement, given + params)
+        rows = self._run(statement, given + params, plain_rows)
+        if rows is None:
+            rows = self._value(as_json(statement), given + params)
         return rows
 
     def count(self, relation: str, *, where: Iterable[Condition] = (), args: Mapping[str, Any] | None = None) -> int:
@@ -96,7 +101,7 @@ class PostgresGateway:
         """Give all connections back; may be called again."""
         self._connections.close()
 
-    def _source(self, relation: str, args: Mapping[str, Any] | None) -> tuple[sql.Composable, Params]:
+    def _source(self, relation: str, args: Mapping[str, Any] | None) -> tuple[str, Params]:
         if args is None:
             return relation_source(relation), []
         return function_source(relation, self._fitting(relation, args), args)
@@ -116,7 +121,7 @@ class PostgresGateway:
             known = self._signatures.get(function)
         if known:
             return known
-        found = self._value(sql.SQL(_SIGNATURE), [function])
+        found = self._value(_SIGNATURE, [function])
         if len(found) != 1:
             raise function_missing(Way(place(self._connections.conninfo)), function)
         signature = _signature(found[0])
@@ -124,28 +129,29 @@ class PostgresGateway:
             self._signatures[function] = signature
         return signature
 
-    def _value(self, statement: sql.SQL | sql.Composed, params: Params) -> Any:
+    def _value(self, statement: str, params: Params) -> Any:
         """Run one statement that gives one value."""
+        return self._run(statement, params, _only_value)
+
+    def _run(self, statement: str, params: Params, read: Callable[[Cursor], _Answer]) -> _Answer:
         try:
-            with self._connections.connection() as connection:
-                if self._connections.pooled:
-                    return self._in_transaction(connection, statement, params)
-                row = connection.execute(statement, params).fetchone()
+            with self._connections.connection() as connection, connection.cursor() as cursor:
+                if not self._connections.pooled:
+                    return read(cursor.execute(statement.encode(), params))
+                with connection.transaction():
+                    self._set_up(cursor)
+                    return read(cursor.execute(statement.encode(), params))
         except psycopg.Error as failure:
             raise self._failed(failure) from failure
-        return row[0] if row else None
 
-    def _in_transaction(
-        self, connection: psycopg.Connection[tuple[Any, ...]], statement: sql.SQL | sql.Composed, params: Params
-    ) -> Any:
+    def _set_up(self, cursor: Cursor) -> None:
         """Behind a transaction pooler settings last only as long as the transaction."""
         milliseconds = str(int(self._connections.statement_timeout * 1000))
-        with connection.transaction():
-            connection.execute(
-                "select set_config('timezone', 'UTC', true), set_config('statement_timeout', %s, true)", [milliseconds]
-            )
-            row = connection.execute(statement, params).fetchone()
-        return row[0] if row else None
+        cursor.execute(
+            "select set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true),"
+            " set_config('statement_timeout', %s, true)",
+            [milliseconds],
+        )
 
     def _failed(self, failure: psycopg.Error) -> Exception:
         error = statement_failure(self._connections.conninfo, failure)
@@ -153,6 +159,11 @@ class PostgresGateway:
             with self._signatures_lock:
                 self._signatures.clear()
         return error
+
+
+def _only_value(cursor: Cursor) -> Any:
+    row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def _lost_a_race(busy: Busy) -> bool:

@@ -107,8 +107,15 @@ class Channel:
         except (Empty, TimedOut):
             raise self._down("does not answer") from None
 
+    def forget(self, token: str) -> None:
+        """Give up a person's client: they signed out, or the token is not taken any more."""
+        with self._lock:
+            self._clients.pop(token, None)
+
     def close(self) -> None:
-        """Close all connections; may be called again."""
+        """Close all connections and give all clients up; may be called again."""
+        with self._lock:
+            self._clients.clear()
         self._http.close()
 
     def _client(self, token: str | None) -> Client:

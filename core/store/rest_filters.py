@@ -20,7 +20,7 @@ Param: TypeAlias = tuple[str, str]
 SID_KEYED = frozenset(
     {
         "call_links", "call_links_matching", "worklist_matching", "find_calls", "suspect_links", "stuck_calls",
-        "dangling_links",
+        "dangling_links", "worklist_calls",
     }
 )  # fmt: skip
 """Relations with ``sid_key``, the SID in byte order: there ``call_sid`` is sorted and compared by it.

@@ -4,6 +4,8 @@ Scalars are bound as text of unknown type, as PostgREST does: the column or the 
 id may be an int here and a bigint there, and a value that cannot be read is an input error, not a missing operator.
 """
 
+# ruff: noqa: S608 - names go through identifier(), values are bound
+
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +13,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
-
-from psycopg import sql
 
 from core.errors import BadInput
 from core.store.gateway import AnyOf, Condition, Order, Where
@@ -41,76 +41,82 @@ class Signature:
 
 
 def select_rows(
-    source: sql.Composable,
+    source: str,
     columns: Sequence[str],
     where: Iterable[Condition],
     order: Sequence[Order],
     limit: int | None,
-) -> tuple[sql.Composed, Params]:
-    """One JSON array with the rows of ``source`` that fit, in order."""
+) -> tuple[str, Params]:
+    """The rows of ``source`` that fit, in order."""
     condition, params = _all_of(where)
-    names = sql.SQL(", ").join(sql.SQL("*") if name == "*" else sql.Identifier(name) for name in columns)
-    inner = sql.SQL("select {} from {} where {}").format(names, source, condition)
-    if order:
-        inner += sql.SQL(" order by ") + sql.SQL(", ").join(_sorting(item) for item in order)
-    if limit is not None:
-        inner += sql.SQL(" limit {}").format(sql.Literal(int(limit)))
-    return sql.SQL("select coalesce(json_agg(t), '[]') from ({}) t").format(inner), params
+    names = ", ".join("*" if column == "*" else identifier(column) for column in columns)
+    sorting = f" order by {', '.join(_sorting(item) for item in order)}" if order else ""
+    cut = "" if limit is None else f" limit {int(limit)}"
+    return f"select {names} from {source} where {condition}{sorting}{cut}", params
 
 
-def count_rows(source: sql.Composable, where: Iterable[Condition]) -> tuple[sql.Composed, Params]:
+def as_json(rows: str) -> str:
+    """One JSON array with the rows of a select."""
+    return f"select coalesce(json_agg(t), '[]') from ({rows}) t"
+
+
+def count_rows(source: str, where: Iterable[Condition]) -> tuple[str, Params]:
     """How many rows of ``source`` fit."""
     condition, params = _all_of(where)
-    return sql.SQL("select count(*) from {} where {}").format(source, condition), params
+    return f"select count(*) from {source} where {condition}", params
 
 
-def call_function(name: str, signature: Signature, args: Mapping[str, Any]) -> tuple[sql.Composed, Params]:
+def call_function(name: str, signature: Signature, args: Mapping[str, Any]) -> tuple[str, Params]:
     """A call whose result is one JSON value (an array for a function that returns rows)."""
     invocation, params = function_source(name, signature, args)
     if signature.returns_void:
-        return sql.SQL("select {}").format(invocation), params
+        return f"select {invocation}", params
     if signature.returns_set:
-        return sql.SQL("select coalesce(jsonb_agg(to_jsonb(t)), '[]') from {} t").format(invocation), params
-    return sql.SQL("select to_jsonb({})").format(invocation), params
+        return f"select coalesce(jsonb_agg(to_jsonb(t)), '[]') from {invocation} t", params
+    return f"select to_jsonb({invocation})", params
 
 
-def function_source(name: str, signature: Signature, args: Mapping[str, Any]) -> tuple[sql.Composed, Params]:
+def function_source(name: str, signature: Signature, args: Mapping[str, Any]) -> tuple[str, Params]:
     """``public.name(arg => $1::type, …)``."""
     given, params = [], []
     for key, value in args.items():
         kind = signature.types.get(key)
-        cast = sql.SQL("::" + kind) if kind else sql.SQL("")
-        given.append(sql.SQL("{} => %s{}").format(sql.Identifier(key), cast))
+        given.append(f"{identifier(key)} => %s{f'::{kind}' if kind else ''}")
         params.append(_argument(key, kind, value))
-    return sql.SQL("{}({})").format(sql.Identifier("public", name), sql.SQL(", ").join(given)), params
+    return f"{relation_source(name)}({', '.join(given)})", params
 
 
-def relation_source(name: str) -> sql.Composable:
+def relation_source(name: str) -> str:
     """A table or view of schema public."""
-    return sql.Identifier("public", name)
+    return f"public.{identifier(name)}"
 
 
-def _all_of(conditions: Iterable[Condition]) -> tuple[sql.Composable, Params]:
-    parts: list[sql.Composable] = []
+def identifier(name: str) -> str:
+    """A name, quoted as SQL wants it and psycopg lets it pass."""
+    return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+
+
+def _all_of(conditions: Iterable[Condition]) -> tuple[str, Params]:
+    parts: list[str] = []
     params: Params = []
     for condition in conditions:
         part, values = _any_of(condition) if isinstance(condition, AnyOf) else _one(condition)
         parts.append(part)
         params += values
-    return (sql.SQL(" and ").join(parts) if parts else sql.SQL("true")), params
+    return (" and ".join(parts) or "true"), params
 
 
-def _any_of(choice: AnyOf) -> tuple[sql.Composable, Params]:
+def _any_of(choice: AnyOf) -> tuple[str, Params]:
     groups = [_all_of(group) for group in choice.groups]
     if not groups:
-        return sql.SQL("false"), []
-    joined = sql.SQL(" or ").join(sql.SQL("({})").format(part) for part, _ in groups)
+        return "false", []
+    joined = " or ".join(f"({part})" for part, _ in groups)
     params = [value for _, values in groups for value in values]
     bound = leading_bound(choice)
     if bound is None:
-        return sql.SQL("({})").format(joined), params
+        return f"({joined})", params
     first, values = _one(bound)
-    return sql.SQL("({} and ({}))").format(first, joined), values + params
+    return f"({first} and ({joined}))", values + params
 
 
 def leading_bound(choice: AnyOf) -> Where | None:
@@ -130,33 +136,30 @@ def leading_bound(choice: AnyOf) -> Where | None:
     return None
 
 
-def _one(condition: Where) -> tuple[sql.Composable, Params]:
-    column: sql.Composable = sql.Identifier(condition.column)
+def _one(condition: Where) -> tuple[str, Params]:
+    column = identifier(condition.column)
     if condition.op == "is_null":
-        return sql.SQL("{} is null").format(column), []
+        return f"{column} is null", []
     if condition.op == "not_null":
-        return sql.SQL("{} is not null").format(column), []
+        return f"{column} is not null", []
     if condition.op == "in":
-        return sql.SQL("{} = any(%s)").format(column), [array_literal(condition.column, condition.value)]
+        return f"{column} = any(%s)", [array_literal(condition.column, condition.value)]
     if isinstance(condition.value, bool) and condition.op in ("eq", "ne"):
         # A literal, no parameter: a prepared plan only uses a partial index when it knows that the condition fits.
-        value = sql.SQL("true" if condition.value else "false")
-        return sql.SQL("{} {} {}").format(column, sql.SQL(_COMPARE[condition.op]), value), []
+        return f"{column} {_COMPARE[condition.op]} {'true' if condition.value else 'false'}", []
     text = scalar(condition.column, condition.value)
     if condition.op == "ilike":
-        return sql.SQL("{} ilike %s").format(column), [text]
+        return f"{column} ilike %s", [text]
     if condition.op == "prefix":
-        return sql.SQL("{} like %s").format(column), [like_literal(text or "") + "%"]
+        return f"{column} like %s", [like_literal(text or "") + "%"]
     if condition.column in BYTE_ORDERED and condition.op in ("lt", "le", "gt", "ge"):
-        column = sql.SQL('{} collate "C"').format(column)
-    return sql.SQL("{} {} %s").format(column, sql.SQL(_COMPARE[condition.op])), [text]
+        column += ' collate "C"'
+    return f"{column} {_COMPARE[condition.op]} %s", [text]
 
 
-def _sorting(order: Order) -> sql.Composable:
-    column: sql.Composable = sql.Identifier(order.column)
-    if order.column in BYTE_ORDERED:
-        column = sql.SQL('{} collate "C"').format(column)
-    return column + sql.SQL(" desc") if order.descending else column
+def _sorting(order: Order) -> str:
+    column = identifier(order.column) + (' collate "C"' if order.column in BYTE_ORDERED else "")
+    return f"{column} desc" if order.descending else column
 
 
 def _argument(name: str, kind: str | None, value: Any) -> str | None:

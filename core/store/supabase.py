@@ -16,7 +16,7 @@ from supabase import Client
 
 from core.errors import BadInput, Busy, DatabaseDown, MigrationNeeded, PatchbayError, Unavailable
 from core.store import rest_filters
-from core.store.failures import PASTE_HINT, RETRYABLE, Report, database_error, function_missing
+from core.store.failures import PASTE_HINT, RETRYABLE, Report, TokenRefused, database_error, function_missing
 from core.store.gateway import Condition, Order, Row
 from core.store.races import until_won
 from core.store.rest import Channel, facts_of
@@ -81,6 +81,10 @@ class SupabaseGateway:
         theirs._channel, theirs._way, theirs._token = self._channel, self._way, token
         theirs._served = self._served
         return theirs
+
+    def forget(self, token: str) -> None:
+        """Give up the client that was made for a person's token; connections stay."""
+        self._channel.forget(token)
 
     def select(
         self,
@@ -203,9 +207,8 @@ class SupabaseGateway:
 
     def _key_refused(self, message: str) -> Unavailable:
         if self._token is not None:
-            return Unavailable(
-                f"The sign-in has ended or was refused: {message or 'no reason given'}.", hint="Sign in."
-            )
+            said = message or "no reason given"
+            return TokenRefused(f"The sign-in has ended or was refused: {said}.", hint="Sign in.")
         return Unavailable(f"The key was refused: {message or 'no reason given'}.", hint=KEY_HINT)
 
     def _by_status(self, status: int, message: str) -> PatchbayError:

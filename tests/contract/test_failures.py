@@ -25,7 +25,7 @@ from core.errors import (
     TimedOut,
     Unavailable,
 )
-from core.store.failures import PASTE_HINT
+from core.store.failures import PASTE_HINT, RightMissing
 from core.store.gateway import AnyOf, Gateway, Where
 from core.store.supabase import SupabaseGateway
 from tests.contract.rest import SECRET_KEY, Rest, free_port, key, prepare, serving
@@ -54,7 +54,7 @@ def same_everywhere(ask: Callable[[Gateway], Any], ways: dict[str, Gateway]) -> 
     [
         ("PB001", NotFound), ("PB002", BelongsToAnotherLead), ("PB003", Stale), ("PB004", NotAllowed),
         ("PB005", RequestIdReused), ("PB007", BadInput), ("23505", Refused), ("22003", BadInput),
-        ("42501", Unavailable), ("25006", Unavailable), ("P0001", Unavailable), ("53300", DatabaseDown),
+        ("42501", RightMissing), ("25006", Unavailable), ("P0001", Unavailable), ("53300", DatabaseDown),
     ],
 )  # fmt: skip
 def test_every_code(ways: dict[str, Gateway], state: str, kind: type[PatchbayError]) -> None:
