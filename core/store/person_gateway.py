@@ -1,9 +1,9 @@
 """A signed-in person's way into a Supabase project: commands with their own token, wherever the project allows that.
 
-With the token the database itself knows who acts: the actor of a link event is then the token's verified e-mail, whatever
-the command says. That takes a grant that Patchbay never makes (``docs/decisions``), so a function that refuses the person
-is called with the project's key instead, and the actor is the name that is given along. What only reads goes with the key
-always: pages share what was read, so it must not depend on who read it first.
+With the token the database itself knows who acts: the actor of a link event is then the token's verified e-mail,
+whatever the command says. That takes a grant that Patchbay never makes (``docs/decisions``), so a function that refuses
+the person is called with the project's key instead, and the actor is the name that is given along. What only reads goes
+with the key always: pages share what was read, so it must not depend on who read it first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

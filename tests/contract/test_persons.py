@@ -1,4 +1,4 @@
-"""Commands of people who signed in at Supabase: with their own token where it is granted, else by the key in their name."""
+"""Commands of people who signed in at Supabase: by their own token where it is granted, else by the key for them."""
 
 import io
 import logging
