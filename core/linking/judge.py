@@ -41,6 +41,7 @@ class Judge:
         :raises core.errors.Unavailable: when the database does not answer; what was judged until then is written.
         """
         self._follow_rules()
+        self._gateway.call("expire_number_rules")
         self._own = own_numbers.known(self._gateway, self._settings)
         self._weighed = set(self._own)
         judged, marks = 0, self._marks()

@@ -9,11 +9,12 @@ direction of the guide's smallest table.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from core.model import phone
 from core.settings import Settings
-from core.store.gateway import Gateway
+from core.store.gateway import AnyOf, Gateway, Where
 
 SAMPLED_CALLS = 20_000
 """The newest calls, enough to see every number that is in use."""
@@ -54,9 +55,18 @@ def configured(settings: Settings) -> frozenset[str]:
 
 
 def known(gateway: Gateway, settings: Settings) -> frozenset[str]:
-    """Our own numbers in E.164: of the settings, and as noted from the data unless a person denied one."""
+    """Our own numbers in E.164: of the settings, as noted from the data unless a person denied one, and by a rule."""
     rows = gateway.select("own_numbers", columns=("number", "confirmed"))
-    return configured(settings) | {row["number"] for row in rows if row["confirmed"] is not False}
+    noted = {row["number"] for row in rows if row["confirmed"] is not False}
+    return configured(settings) | noted | _ruled(gateway)
+
+
+def _ruled(gateway: Gateway) -> frozenset[str]:
+    """The numbers of which a person ruled that they are ours (:mod:`core.linking.number_rules`)."""
+    unexpired = AnyOf(((Where("expires_at", "is_null"),), (Where("expires_at", "gt", datetime.now(UTC).isoformat()),)))
+    where = (Where("verdict", "eq", "own"), Where("ended_at", "is_null"), unexpired)
+    rows = gateway.select("number_rules", columns=("number",), where=where)
+    return frozenset(row["number"] for row in rows)
 
 
 def deduce(seen: Sequence[Seen], given: Iterable[str], region: str) -> dict[str, int]:
