@@ -216,6 +216,8 @@ def event_words(event: LinkEvent) -> str:
     match event.action:
         case "link":
             return f"linked to lead {now}{_as_what(event)}"
+        case "create_lead":
+            return f"linked to lead {now}, which was made from it"
         case "baseline":
             return f"found linked to lead {now} at installation"
         case "make_current":

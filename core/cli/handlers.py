@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from typing import Any, TypeAlias
 
 from core.app import App
-from core.cli import people, text
+from core.cli import jobs, new_lead, people, text
 from core.cli.answers import Answer
 from core.errors import BadInput
 from core.linking import (
@@ -362,4 +362,6 @@ HANDLERS: Mapping[str, Handler] = {
     "rebuild": _rebuild,
     "doctor": _doctor,
     **people.HANDLERS,
+    **jobs.HANDLERS,
+    **new_lead.HANDLERS,
 }

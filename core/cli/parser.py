@@ -130,6 +130,19 @@ COMMANDS = (
         (LEAD, Argument("phone", "the number", metavar="PHONE"), PREVIEW, *REPAIR[:3]),
     ),
     CommandWords(
+        "create-lead",
+        "make a lead from a call that belongs to nobody, and link the call to it",
+        (
+            CALL,
+            Argument("--name", "the lead's name"),
+            Argument("--phone", "the number to store (default: the call's)"),
+            Argument("--status", "the lead's status (default: contacted, which automation does not dial)"),
+            Argument("--columns", "further columns as a JSON object", metavar="JSON"),
+            PREVIEW,
+            *REPAIR[:3],
+        ),
+    ),
+    CommandWords(
         "undo",
         "undo a link event, or all of a batch",
         (
@@ -148,6 +161,14 @@ COMMANDS = (
             Argument("--batch", "only this batch's", metavar="ID"),
             Argument("--before", "only events older than this one", metavar="ID"),
             Argument("--limit", "how many (default 50)", metavar="N"),
+        ),
+    ),
+    CommandWords(
+        "jobs",
+        "keep what the queue's jobs say of calls: load an export",
+        (
+            Argument("verb", "load", metavar="load"),
+            Argument("file", "a JSON list of BullMQ jobs", metavar="FILE"),
         ),
     ),
     CommandWords("rebuild", "recompute roll-up, links and causes; prints what differed"),

@@ -3,9 +3,12 @@
 :class:`Linking` is the way in; the rest of what is exported here is what its methods take and give.
 """
 
+from core.linking.bulk import BatchStatus, BulkOutcome, BulkProgress, NotLinked
+from core.linking.bulk_plan import BulkPlan, Pair, Skip
 from core.linking.commands import Action, Command, Mode, Options
 from core.linking.conflicts import Claim, ConflictDetail, ConflictPage, Constraint, MergePreview, NormalisePreview, Side
 from core.linking.lead_book import LeadHit, LeadPage, LeadStory, PhonePreview, SharingLead
+from core.linking.new_lead import Draft, NewLeadPreview, RequiredColumn
 from core.linking.results import (
     BatchUndo,
     Check,
@@ -26,7 +29,11 @@ from core.linking.worklist import View, WorklistFilter
 
 __all__ = [
     "Action",
+    "BatchStatus",
     "BatchUndo",
+    "BulkOutcome",
+    "BulkPlan",
+    "BulkProgress",
     "Check",
     "Claim",
     "Command",
@@ -34,6 +41,7 @@ __all__ = [
     "ConflictPage",
     "Constraint",
     "DialableLead",
+    "Draft",
     "Hits",
     "LeadHit",
     "LeadPage",
@@ -42,16 +50,21 @@ __all__ = [
     "Matches",
     "MergePreview",
     "Mode",
+    "NewLeadPreview",
     "NormalisePreview",
+    "NotLinked",
     "NumberGroup",
     "NumberPage",
     "Options",
     "OwnNumber",
+    "Pair",
     "PhonePreview",
     "Rebuilt",
+    "RequiredColumn",
     "Setting",
     "SharingLead",
     "Side",
+    "Skip",
     "SkippedUndo",
     "Stage",
     "StageName",

@@ -78,6 +78,8 @@ def _what(event: LinkEvent) -> str:
             return f"linked call {call} to lead {now}{_as_what(event)}"
         case "make_current":
             return f"made call {call} the current call of lead {event.lead_id}"
+        case "create_lead":
+            return f"made lead {now} from call {call} and linked it"
         case "unlink":
             return f"unlinked call {call} from lead {was}"
         case "relink" | "move":

@@ -218,7 +218,7 @@ def story(gateway: Gateway, lead_id: int, settings: Settings, now: datetime) -> 
         current=lead.call_sid if (lead.call_sid or "").strip() else None,
         calls=calls,
         calls_total=told["calls_total"],
-        sharing=_sharing(numbers, told["same_key_leads"], region),
+        sharing=sharing_leads(numbers, told["same_key_leads"], region),
         number_calls=held,
         details=sentences.about(gateway, (*held, *doubtful), settings).details,
         history=tuple(LinkEvent.from_row(row) for row in told["history"]),
@@ -249,7 +249,7 @@ def preview_phone(
     lead, region = Lead.from_row(told[0]), settings.default_region
     options = {"actor": actor, "preview": True}
     row = gateway.call("set_lead_phone", p_lead_id=lead_id, p_phone=stored, p_options=options)
-    then, now_held = _unlinked(gateway, stored, region), _unlinked(gateway, lead.phone, region)
+    then, now_held = unlinked(gateway, stored, region), unlinked(gateway, lead.phone, region)
     numbers = tuple(n.e164 for n in phone.all_numbers(stored, region) if n.e164 is not None)
     return PhonePreview(
         lead_id=lead_id,
@@ -260,8 +260,8 @@ def preview_phone(
         by_hand=sum(row["by_hand"] for row in then.values()),
         gained=sum(row["calls"] for held, row in then.items() if held not in now_held),
         lost=sum(row["calls"] for held, row in now_held.items() if held not in then),
-        sharing=_sharing(numbers, _leads_near(gateway, stored, lead_id), region),
-        calls=_newest_of(gateway, tuple(then), settings, now),
+        sharing=sharing_leads(numbers, leads_near(gateway, stored, lead_id), region),
+        calls=newest_of(gateway, tuple(then), settings, now),
         event=LinkEvent.from_row(row) if row else None,
         options=Options(expect={"rows": {"leads": {str(lead_id): {"phone": lead.phone}}}}),
     )
@@ -289,7 +289,7 @@ def _holds(raw: str | None, e164: str, region: str) -> bool:
     return phone.likeness(raw, e164, region) in FIRM
 
 
-def _sharing(numbers: tuple[str, ...], rows: list[Row], region: str) -> tuple[SharingLead, ...]:
+def sharing_leads(numbers: tuple[str, ...], rows: list[Row], region: str) -> tuple[SharingLead, ...]:
     """Those of some leads that hold one of these numbers."""
     found = []
     for lead in {row["id"]: Lead.from_row(row) for row in rows}.values():
@@ -301,20 +301,22 @@ def _sharing(numbers: tuple[str, ...], rows: list[Row], region: str) -> tuple[Sh
     return tuple(sorted(found, key=lambda each: each.lead.id))
 
 
-def _leads_near(gateway: Gateway, raw: str | None, but: int) -> list[Row]:
+def leads_near(gateway: Gateway, raw: str | None, but: int | None) -> list[Row]:
+    """Leads, except ``but``, whose phone fields hold a number that ends like one of these."""
     keys = sorted(phone.keys(raw))
     rows = gateway.select("leads_with_keys", args={"p_keys": keys}) if keys else []
     return [row for row in rows if row["id"] != but]
 
 
-def _unlinked(gateway: Gateway, raw: str | None, region: str) -> dict[str, Row]:
+def unlinked(gateway: Gateway, raw: str | None, region: str) -> dict[str, Row]:
     """The unlinked calls that a phone field holds the number of: by counterpart, how many."""
     keys = sorted(phone.keys(raw))
     rows = gateway.select("unlinked_counterparts", args={"p_keys": keys}) if keys else []
     return {row["counterpart"]: row for row in rows if _holds(raw, row["counterpart"], region)}
 
 
-def _newest_of(gateway: Gateway, numbers: tuple[str, ...], settings: Settings, now: datetime) -> tuple[Call, ...]:
+def newest_of(gateway: Gateway, numbers: tuple[str, ...], settings: Settings, now: datetime) -> tuple[Call, ...]:
+    """The newest unlinked calls with one of these counterpart numbers."""
     if not numbers:
         return ()
     keys = tuple({key for number in numbers if (key := phone.key(number)) is not None})

@@ -1,25 +1,30 @@
 """The linking use cases in one place: what the console, the command line and scripts call."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from core.access.identity import Identity, need_writer
 from core.errors import Busy, PatchbayError, TimedOut
 from core.linking import (
     activity,
+    bulk,
+    bulk_plan,
     commands,
     conflicts,
     doctor,
     export,
     fields,
     figures,
+    jobs,
     judge,
     lead_book,
     lookup,
     matching,
+    new_lead,
     number_rules,
     search,
     sentences,
@@ -28,9 +33,13 @@ from core.linking import (
     views,
     worklist,
 )
+from core.linking.bulk import BatchStatus, BulkOutcome, NotLinked
+from core.linking.bulk_plan import BulkPlan
 from core.linking.commands import Command, Options
 from core.linking.conflicts import ConflictPage, Constraint, MergePreview, NormalisePreview
+from core.linking.jobs import JobResult, Loaded
 from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
+from core.linking.new_lead import Draft, NewLeadPreview, RequiredColumn
 from core.linking.number_rules import NumberStory
 from core.linking.results import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage
 from core.linking.search import Hits
@@ -480,6 +489,31 @@ class Linking:
             self._judge_soon()
         return ended
 
+    def preview_new_lead(self, call_sid: str, draft: Draft | None = None) -> NewLeadPreview:
+        """What making a lead from an unlinked call would do.
+
+        :param draft: the lead; None: the call's number, and the name that the other party gave.
+        """
+        told = self.story(call_sid)
+        wanted = new_lead.suggested(told) if draft is None else draft
+        return new_lead.preview(self._gateway, told.call, wanted, self._settings, self._now(), actor=self._actor())
+
+    def required_columns(self) -> tuple[RequiredColumn, ...]:
+        """The columns of ``leads`` that a new lead must be given because the customer's table requires them."""
+        return new_lead.required(self._gateway)
+
+    def create_lead(self, call_sid: str, draft: Draft, options: Options = Options()) -> LinkEvent:  # noqa: B008 - frozen
+        """Make a lead from an unlinked call and link the call to it, in one transaction.
+
+        Undo deletes the lead again while nothing about it changed.
+        """
+        need_writer(self._identity)
+        sid, region = fields.call_sid(call_sid), self._settings.default_region
+        actor = self._settings.actor
+        event = new_lead.create(self._gateway, sid, draft, self._named(options), region, actor=actor)
+        self._judge_soon()
+        return event
+
     def confirm_own_number(self, number: str, is_ours: bool | None) -> OwnNumber:
         """A person says that a number which the data shows as ours is, or is not (None: takes that back).
 
@@ -491,11 +525,103 @@ class Linking:
         self._judge_soon()
         return said
 
+    # Bulk links ----------------------------------------------------------------------------------------------------
+
+    def plan(
+        self,
+        wanted: bulk_plan.Pick,
+        *,
+        min_confidence: str = "high",
+        limit: int | None = None,
+        progress: bulk_plan.Progress = lambda considered: None,
+    ) -> BulkPlan:
+        """What linking these calls in bulk would do: every pair with its evidence, and why the others are left out.
+
+        :param wanted: exactly these calls: those that a worklist's filter finds, or Call SIDs.
+        :param min_confidence: ``certain``, or ``high`` for both; nothing less is linked in bulk.
+        :param limit: at most so many links, the newest calls first.
+        :param progress: told how many calls were looked at.
+        """
+        now, settings = self._now(), self._settings
+        return bulk_plan.make(
+            self._gateway, wanted, settings, now, least=min_confidence, limit=limit, progress=progress
+        )
+
+    def begin_batch(self, plan: BulkPlan, *, batch_id: str | None = None, reason: str | None = None) -> str:
+        """Store a plan, to be carried out by :meth:`carry_out`; returns its batch id, which all its events carry.
+
+        :param batch_id: a UUID; one that is there already keeps the plan that it has.
+        """
+        need_writer(self._identity)
+        return bulk.begin(self._gateway, plan, batch_id, actor=self._actor(), reason=reason)
+
+    def carry_out(self, batch_id: str, *, progress: bulk.Told = lambda progress: None) -> BulkOutcome:
+        """Link what is open of a batch, one transaction a call, each as planned or not at all.
+
+        After an interruption the same again ends with exactly the plan; what moved on meanwhile is skipped and listed.
+
+        :param progress: told after every call.
+        """
+        need_writer(self._identity)
+        return bulk.carry_out(
+            self._gateway, batch_id, self._settings, self._now, actor=self._actor(), progress=progress
+        )
+
+    def apply(
+        self,
+        plan: BulkPlan,
+        *,
+        batch_id: str | None = None,
+        reason: str | None = None,
+        progress: bulk.Told = lambda progress: None,
+    ) -> BulkOutcome:
+        """Carry a plan out: :meth:`begin_batch` and :meth:`carry_out`. ``undo_batch`` takes it back."""
+        return self.carry_out(self.begin_batch(plan, batch_id=batch_id, reason=reason), progress=progress)
+
+    def cancel_batch(self, batch_id: str) -> BatchStatus:
+        """Stop a batch between two calls; what is linked stays linked."""
+        need_writer(self._identity)
+        return bulk.cancel(self._gateway, batch_id, actor=self._actor())
+
+    def batch(self, batch_id: str) -> BatchStatus:
+        """Where a bulk link stands, whoever works on it."""
+        return bulk.read(self._gateway, batch_id)
+
+    def batch_outcome(self, batch_id: str) -> BulkOutcome:
+        """What a bulk link has done so far, call by call."""
+        return bulk.outcome(self._gateway, batch_id)
+
+    def link_automatically(
+        self,
+        call_sid: str,
+        reason: str | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> LinkEvent | NotLinked:
+        """Link one call as a bulk link would: only certain or high, never overwriting anything.
+
+        Its age does not matter: the caller knows that nobody else is about to link it.
+
+        :return: the link event, or why it was not linked.
+        :raises NotFound: when there is no such call.
+        """
+        need_writer(self._identity)
+        options = Options(reason=reason, request_id=request_id)
+        return bulk.link_one(self._gateway, self.call(call_sid), self._settings, options, actor=self._actor())
+
     # Upkeep --------------------------------------------------------------------------------------------------------
 
     def judge(self, limit: int | None = None) -> int:
         """Judge calls whose cause is doubtful, with ``limit`` at most about so many; returns how many."""
         return judge.run(self._gateway, self._settings, limit)
+
+    def note_jobs(self, results: Iterable[JobResult]) -> int:
+        """Keep what jobs of the queue say of calls; returns how many rows are new or changed."""
+        return jobs.note(self._gateway, results)
+
+    def load_jobs(self, path: Path) -> Loaded:
+        """Keep the jobs of an export, see :func:`core.linking.jobs.load_export`."""
+        return jobs.load_export(self._gateway, path)
 
     def rebuild(self) -> Rebuilt:
         """Recompute the roll-up, the links and the causes from the customer's rows and the ledger."""

@@ -54,6 +54,8 @@ def _slots(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 def _status(facts: Mapping[str, Any], lead: Lead) -> str | None:
     """The lead's status on one side of an event: marking as contacted is part of it (``rows`` of the contract)."""
     rows = (facts.get("rows") or {}).get("leads") or {}
+    if str(lead.id) in rows and rows[str(lead.id)] is None:
+        return None  # there is no such lead on this side
     changed = rows.get(str(lead.id)) or {}
     status = changed.get("lead_status", lead.lead_status)
     return None if status is None else str(status)

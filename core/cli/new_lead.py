@@ -1,0 +1,61 @@
+"""The command ``create-lead``: a lead made from a call that belongs to nobody."""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+from core.app import App
+from core.cli import text
+from core.cli.answers import Answer
+from core.errors import BadInput
+from core.linking import Options, commands, fields, new_lead
+from core.linking.new_lead import Draft, NewLeadPreview
+from core.settings import Settings
+
+Answering: TypeAlias = Callable[[App], Answer]
+Handler: TypeAlias = Callable[[Settings, argparse.Namespace], Answering]
+
+
+def _create_lead(settings: Settings, words: argparse.Namespace) -> Answering:
+    call_sid = fields.call_sid(words.call_sid)
+    columns = _columns(words.columns)
+    status = new_lead.STATUS if words.status is None else words.status
+    given = Draft(name=words.name, phone=words.phone, status=status, columns=columns)
+    new_lead.checked(given, settings.default_region)
+    options = Options(actor=words.actor, reason=words.reason, request_id=words.request_id)
+    commands.sql_options(options, actor=settings.actor)
+
+    def answer(app: App) -> Answer:
+        draft = given if given.phone is not None else replace(given, phone=app.linking.call(call_sid).counterpart)
+        if words.preview:
+            seen = app.linking.preview_new_lead(call_sid, draft)
+            return Answer(seen.to_json(), _told(seen))
+        event = app.linking.create_lead(call_sid, draft, options)
+        return Answer(event.to_json(), text.event(event, []))
+
+    return answer
+
+
+def _columns(given: str | None) -> dict[str, str]:
+    if given is None:
+        return {}
+    wrong = BadInput(
+        f'--columns is {fields.shown(given)}: expected a JSON object such as {{"email": "a@example.com"}}.'
+    )
+    try:
+        columns = json.loads(given)
+    except ValueError:
+        raise wrong from None
+    if not isinstance(columns, dict) or not all(isinstance(value, str) for value in columns.values()):
+        raise wrong
+    return columns
+
+
+def _told(seen: NewLeadPreview) -> str:
+    rows = [(name, value) for name, value in seen.columns.items() if value is not None]
+    return f"{text.table(('column', 'value'), rows)}\n\n{seen.sentence}\n{seen.dialling}"
+
+
+HANDLERS: Mapping[str, Handler] = {"create-lead": _create_lead}
