@@ -35,8 +35,8 @@ class Settings:
     :ivar supabase_anon_key: the project's public key; with ``supabase_url`` people sign in at Supabase Auth.
     :ivar auth: ``auto`` (the one-time link signs the machine's user in) or ``required`` (accounts only).
     :ivar opens_browser: open the one-time link, because somebody sits in front of this machine's screen.
-    :ivar redis_url: the queue's Redis, from REDIS_URL or REDIS_HOST, REDIS_PORT and REDIS_PASSWORD; None: the queue lies
-        in the database.
+    :ivar redis_url: the queue's Redis (REDIS_URL, or REDIS_HOST with port and password); None: the queue lies in
+        the database.
     :ivar worker_concurrency: jobs that the worker does at a time.
     :ivar worker_limit: jobs that it starts in ``worker_limit_seconds``; 0: as many as there are.
     """
@@ -162,7 +162,7 @@ def _whole(values: Mapping[str, str], name: str, default: int, least: int, most:
 
 
 def _redis(values: Mapping[str, str]) -> str | None:
-    """REDIS_URL, or the URL that REDIS_HOST, REDIS_PORT and REDIS_PASSWORD make; a password never stands in a message."""
+    """REDIS_URL, or the URL that REDIS_HOST, REDIS_PORT and REDIS_PASSWORD make; messages never hold a password."""
     url = _text(values, "REDIS_URL")
     if url is not None:
         if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
