@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from typing import Any, TypeAlias
 
 from core.app import App
-from core.cli import jobs, new_lead, people, text
+from core.cli import jobs, new_lead, people, reconcile, text
 from core.cli.answers import Answer
 from core.errors import BadInput
 from core.linking import (
@@ -359,6 +359,7 @@ HANDLERS: Mapping[str, Handler] = {
     "set-phone": _set_phone,
     "undo": _undo,
     "activity": _activity,
+    "reconcile": reconcile.handle,
     "rebuild": _rebuild,
     "doctor": _doctor,
     **people.HANDLERS,

@@ -547,36 +547,41 @@ class Linking:
             self._gateway, wanted, settings, now, least=min_confidence, limit=limit, progress=progress
         )
 
-    def begin_batch(self, plan: BulkPlan, *, batch_id: str | None = None, reason: str | None = None) -> str:
+    def begin_batch(self, plan: BulkPlan, options: Options = Options()) -> str:  # noqa: B008 - frozen
         """Store a plan, to be carried out by :meth:`carry_out`; returns its batch id, which all its events carry.
 
-        :param batch_id: a UUID; one that is there already keeps the plan that it has.
+        :param options: actor, reason and batch_id count; a batch that is there already keeps the plan that it has.
         """
         need_writer(self._identity)
-        return bulk.begin(self._gateway, plan, batch_id, actor=self._actor(), reason=reason)
+        return bulk.begin(self._gateway, plan, self._named(options), actor=self._settings.actor)
 
-    def carry_out(self, batch_id: str, *, progress: bulk.Told = lambda progress: None) -> BulkOutcome:
+    def carry_out(
+        self,
+        batch_id: str,
+        options: Options = Options(),  # noqa: B008 - frozen
+        *,
+        progress: bulk.Told = lambda progress: None,
+    ) -> BulkOutcome:
         """Link what is open of a batch, one transaction a call, each as planned or not at all.
 
         After an interruption the same again ends with exactly the plan; what moved on meanwhile is skipped and listed.
 
+        :param options: the actor counts: whoever does it now.
         :param progress: told after every call.
         """
         need_writer(self._identity)
-        return bulk.carry_out(
-            self._gateway, batch_id, self._settings, self._now, actor=self._actor(), progress=progress
-        )
+        actor = self._named(options).actor or self._settings.actor
+        return bulk.carry_out(self._gateway, batch_id, self._settings, self._now, actor=actor, progress=progress)
 
     def apply(
         self,
         plan: BulkPlan,
+        options: Options = Options(),  # noqa: B008 - frozen
         *,
-        batch_id: str | None = None,
-        reason: str | None = None,
         progress: bulk.Told = lambda progress: None,
     ) -> BulkOutcome:
         """Carry a plan out: :meth:`begin_batch` and :meth:`carry_out`. ``undo_batch`` takes it back."""
-        return self.carry_out(self.begin_batch(plan, batch_id=batch_id, reason=reason), progress=progress)
+        return self.carry_out(self.begin_batch(plan, options), options, progress=progress)
 
     def cancel_batch(self, batch_id: str) -> BatchStatus:
         """Stop a batch between two calls; what is linked stays linked."""
