@@ -24,6 +24,7 @@ from core.linking.results import (
 from core.linking.search import Hits
 from core.linking.service import Linking
 from core.linking.system import DialableLead, OwnNumber, Setting, System
+from core.linking.triage import Turn, Work
 from core.linking.views import NumberGroup, NumberPage
 from core.linking.worklist import View, WorklistFilter
 
@@ -71,7 +72,9 @@ __all__ = [
     "StageState",
     "Story",
     "System",
+    "Turn",
     "View",
+    "Work",
     "WorklistFilter",
     "WorklistPage",
 ]

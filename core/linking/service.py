@@ -30,6 +30,7 @@ from core.linking import (
     sentences,
     summary,
     system,
+    triage,
     views,
     worklist,
 )
@@ -44,6 +45,7 @@ from core.linking.number_rules import NumberStory
 from core.linking.results import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage
 from core.linking.search import Hits
 from core.linking.system import OwnNumber, System
+from core.linking.triage import Turn, Work
 from core.linking.views import NumberPage
 from core.linking.worklist import Query, WorklistFilter
 from core.model import dialling
@@ -147,6 +149,22 @@ class Linking:
         return views.by_number(
             self._gateway, wanted, now=now, grace_seconds=grace, region=region, limit=limit, after=after
         )
+
+    def triage(self, wanted: WorklistFilter, *, confidence: str | None = None, after: Call | None = None) -> Turn:
+        """The call that comes after another one in a pass through a worklist, newest first.
+
+        :param confidence: only calls whose best candidate is so sure; ``none``: only calls without any.
+        :param after: the call before, which need not be on the list any more; None: start with the newest.
+        """
+        return triage.after(self._gateway, triage.narrowed(self._query(wanted, self._now()), confidence), after)
+
+    def triage_at(self, wanted: WorklistFilter, call: Call, *, confidence: str | None = None) -> Turn:
+        """The same for the place of this very call."""
+        return triage.at(self._gateway, triage.narrowed(self._query(wanted, self._now()), confidence), call)
+
+    def work_since(self, since: datetime) -> Work:
+        """What the person who acts did to calls since a moment and did not undo."""
+        return triage.work(self._gateway, self._actor(), fields.moment("since", since))
 
     def export(self, wanted: WorklistFilter) -> Iterator[str]:
         """A worklist as CSV, line by line, in its order, at most 100,000 calls; see :mod:`core.linking.export`.
