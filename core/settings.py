@@ -14,6 +14,8 @@ from core.errors import BadInput
 
 DEFAULT_GRACE_SECONDS = 120
 DEFAULT_REGION = "US"
+DEFAULT_REPAIR_RATE = 5
+DEFAULT_SIMULATED_SECONDS = 6
 DEFAULT_CONCURRENCY = 5
 DEFAULT_LIMIT = 10
 DEFAULT_LIMIT_SECONDS = 60
@@ -39,6 +41,11 @@ class Settings:
         the database.
     :ivar worker_concurrency: jobs that the worker does at a time.
     :ivar worker_limit: jobs that it starts in ``worker_limit_seconds``; 0: as many as there are.
+    :ivar twilio_phone_number: the number that calls are made from, as given.
+    :ivar twilio_api_base_url: address of a local peer instead of Twilio's, for tests.
+    :ivar test_call_allowlist: the only numbers that test calls may go to, as given.
+    :ivar repair_rate: how many calls a second are asked of Twilio in a bulk repair.
+    :ivar simulated_seconds: how long a simulated call lasts, in seconds.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -57,6 +64,13 @@ class Settings:
     worker_concurrency: int = DEFAULT_CONCURRENCY
     worker_limit: int = DEFAULT_LIMIT
     worker_limit_seconds: int = DEFAULT_LIMIT_SECONDS
+    twilio_account_sid: str | None = None
+    twilio_auth_token: str | None = field(default=None, repr=False)
+    twilio_phone_number: str | None = None
+    twilio_api_base_url: str | None = None
+    test_call_allowlist: tuple[str, ...] = ()
+    repair_rate: int = DEFAULT_REPAIR_RATE
+    simulated_seconds: int = DEFAULT_SIMULATED_SECONDS
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> "Settings":
@@ -83,6 +97,13 @@ class Settings:
             worker_concurrency=_whole(values, "CALL_WORKER_CONCURRENCY", DEFAULT_CONCURRENCY, 1, 100),
             worker_limit=_whole(values, "CALL_WORKER_LIMIT", DEFAULT_LIMIT, 0, 100_000),
             worker_limit_seconds=_whole(values, "CALL_WORKER_LIMIT_SECONDS", DEFAULT_LIMIT_SECONDS, 1, 86_400),
+            twilio_account_sid=_text(values, "TWILIO_ACCOUNT_SID"),
+            twilio_auth_token=_text(values, "TWILIO_AUTH_TOKEN"),
+            twilio_phone_number=_text(values, "TWILIO_PHONE_NUMBER"),
+            twilio_api_base_url=_url(values, "TWILIO_API_BASE_URL"),
+            test_call_allowlist=_list(values, "TEST_CALL_ALLOWLIST"),
+            repair_rate=_whole(values, "PATCHBAY_REPAIR_RATE", DEFAULT_REPAIR_RATE, 1, 100),
+            simulated_seconds=_whole(values, "PATCHBAY_SIMULATED_SECONDS", DEFAULT_SIMULATED_SECONDS, 0, 600),
         )
 
     @property
@@ -96,6 +117,11 @@ class Settings:
     def sign_in_required(self) -> bool:
         """Whether only accounts come in: behind PUBLIC_URL the machine's user is not the only one who tries."""
         return self.auth == "required" or self.public_url is not None
+
+    @property
+    def names_twilio(self) -> bool:
+        """Whether a Twilio account is named, if only by half: then nothing is ever simulated."""
+        return bool(self.twilio_account_sid or self.twilio_auth_token)
 
 
 def wants_tracebacks() -> bool:
@@ -139,6 +165,11 @@ def _region(values: Mapping[str, str]) -> str:
 
 def _numbers(values: Mapping[str, str]) -> tuple[str, ...]:
     given = [values.get("TWILIO_PHONE_NUMBER", ""), *values.get("OWN_NUMBERS", "").split(",")]
+    return tuple(dict.fromkeys(number.strip() for number in given if number.strip()))
+
+
+def _list(values: Mapping[str, str], name: str) -> tuple[str, ...]:
+    given = values.get(name, "").split(",")
     return tuple(dict.fromkeys(number.strip() for number in given if number.strip()))
 
 

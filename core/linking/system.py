@@ -25,6 +25,8 @@ VARIABLES: Mapping[str, str] = {
     "auth": "PATCHBAY_AUTH",
     "opens_browser": "PATCHBAY_OPEN_BROWSER",
     "actor": "(machine's user)",
+    "repair_rate": "PATCHBAY_REPAIR_RATE",
+    "simulated_seconds": "PATCHBAY_SIMULATED_SECONDS",
 }
 """Where a setting's name is not that of its environment variable."""
 MOST_LISTED = 20
@@ -54,7 +56,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class OwnNumber:
-    """One of our numbers. ``source``: ``settings`` or ``data``; ``confirmed``: None until a person says so."""
+    """One of our numbers. ``source``: ``settings``, ``data`` or ``twilio`` (the account's); ``confirmed``: None until a person says so."""
 
     number: str
     source: str
