@@ -14,7 +14,7 @@ from core.store import backfill
 from core.store.embedded import EmbeddedServer, default_folder
 from core.store.failures import MIGRATE_HINT, PASTE_HINT
 from core.store.gateway import Gateway
-from core.store.migrate import migrate, newest_version
+from core.store.migrate import migrate, newest_version, status_of
 from core.store.postgres import STATEMENT_TIMEOUT, PostgresGateway
 from core.transcripts import Transcripts
 
@@ -64,8 +64,12 @@ class App:
         """
         if self._ready.is_set():
             return
-        if not self.is_migrated():
-            message = "The database has an older or newer schema than this Patchbay."
+        found, needed = self.schema_version(), newest_version()
+        if found is None:
+            raise MigrationNeeded("The database has no Patchbay schema yet.", hint=self.migrate_hint)
+        if found != needed:
+            age = "an older" if found < needed else "a newer"
+            message = f"The database has {age} schema ({found}) than this Patchbay needs ({needed})."
             raise MigrationNeeded(message, hint=self.migrate_hint)
         self._ready.set()
 
@@ -140,13 +144,38 @@ def shared() -> App:
 
     :raises core.errors.PatchbayError: as :func:`build` and :meth:`App.require_schema`; the next call tries again.
     """
+    app = _built()
+    app.require_schema()  # outside the lock: who waits for a database that is down waits three seconds, not in a queue
+    return app
+
+
+def shared_access() -> Access:
+    """The ways in of the shared App. This machine's user comes in before the database has our schema: somebody has to
+    see the page that says what is missing.
+
+    :raises core.errors.PatchbayError: as :func:`shared`; for a missing schema only where people sign in with accounts.
+    """
+    app = _built()
+    if app.settings.sign_in_required:
+        app.require_schema()
+    return app.access
+
+
+def missing_migrations() -> list[str]:
+    """Names of the migrations that the shared App's database does not have, in order; none before there is an App.
+
+    :raises core.errors.Unavailable: when the database cannot be asked.
+    """
+    app = _shared
+    return [each.name for each in status_of(app.schema_version()) if not each.applied] if app else []
+
+
+def _built() -> App:
     global _shared
     with _sharing:
         if _shared is None:
             _shared = build(Settings.load())
-        app = _shared
-    app.require_schema()  # outside the lock: who waits for a database that is down waits three seconds, not in a queue
-    return app
+        return _shared
 
 
 def close_shared() -> None:

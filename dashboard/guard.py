@@ -10,7 +10,6 @@ import streamlit as st
 
 from core.access import SignedOut
 from core.errors import BadInput, MigrationNeeded, NotFound, PatchbayError, Refused, Unavailable
-from core.settings import Settings
 from dashboard import formatting, identity, migrations, reads
 
 log = logging.getLogger("patchbay.dashboard")
@@ -49,8 +48,8 @@ def show(error: PatchbayError, where: str = "here") -> None:
     if isinstance(error, Unavailable):
         st.error(text, icon=":material/cloud_off:")
         _retry(where)
-        if isinstance(error, MigrationNeeded) and migrations.needs_paste(Settings.load()):
-            migrations.offer()
+        if isinstance(error, MigrationNeeded):
+            migrations.offer_missing()
     elif isinstance(error, BadInput | NotFound):
         st.warning(text, icon=":material/search_off:")
     else:

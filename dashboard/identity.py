@@ -20,7 +20,7 @@ def current_actor(*, touch: bool = False) -> Identity:
     :raises core.errors.Unavailable: when the database cannot be asked.
     """
     key = _session_key()
-    found = console.shared().access.sessions.by_key(key, touch=touch) if key else None
+    found = console.shared_access().sessions.by_key(key, touch=touch) if key else None
     if found is None:
         raise SignedOut
     return found

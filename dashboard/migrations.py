@@ -1,9 +1,13 @@
 """The schema, brought up to date by hand: the command where there is a connection, else the script to paste."""
 
+from contextlib import suppress
+
 import streamlit as st
 
+from core import app as console
+from core.errors import PatchbayError
 from core.settings import Settings
-from dashboard import reads, state
+from dashboard import formatting, reads, state
 
 COMMAND = "python -m core migrate"
 
@@ -11,6 +15,16 @@ COMMAND = "python -m core migrate"
 def needs_paste(settings: Settings) -> bool:
     """Whether the schema can only be changed by pasting: a Supabase project known by URL and key alone."""
     return settings.data_source == "supabase" and not settings.database_url
+
+
+def offer_missing() -> None:
+    """Where nothing works before the schema is brought up to date: what is missing, and what to run or to paste."""
+    with suppress(PatchbayError):  # that it is missing has been said; which files is an extra
+        missing = console.missing_migrations()
+        if missing:
+            with st.expander(f"{formatting.count(len(missing), 'migration is', 'migrations are')} missing"):
+                st.code("\n".join(missing), language=None)
+    offer()
 
 
 def offer(waiting: bool = True) -> None:

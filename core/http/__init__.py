@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from core import app as application
+from core.http.api import api_routes
 from core.http.background import Judging
 from core.http.gate_parts import sign_in
 from core.http.health import ROUTES
@@ -27,9 +28,9 @@ def server_parts(warm: Sequence[str] = (), page: Path | None = None) -> dict[str
     :raises core.errors.BadInput: when the environment has a value that cannot be meant.
     """
     settings = Settings.load()
-    door = sign_in(settings, lambda: application.shared().access, page=page)
+    door = sign_in(settings, application.shared_access, page=page)
     return {
-        "routes": [*ROUTES, *door.routes],
+        "routes": [*ROUTES, *door.routes, *api_routes()],
         "middleware": [Middleware(HostGuard, hosts=accepted_hosts(settings.public_url)), door.gate],
         "lifespan": _lifespan(warm, door.doorman),
     }

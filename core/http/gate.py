@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.access import Access, Identity, need_writer
 from core.access.secret_tokens import digest
-from core.errors import NotAllowed, PatchbayError
+from core.errors import MigrationNeeded, NotAllowed, PatchbayError
 from core.http import gate_requests as requests
 from core.http import login_page
 from core.http.gate_headers import console_policy, with_headers
@@ -101,7 +101,8 @@ class SessionGate:
             identity, key = await self._who(scope)
         except PatchbayError as error:
             log.warning("nobody can be let in: %s", error.code)
-            return await _refuse(scope, receive, send, 503, "Nobody can be let in right now: " + error.message)
+            told = "Nobody can be let in right now: " + login_page.reason(error, to_anybody=self._door.required)
+            return await _refuse(scope, receive, send, 503, told, error)
         if identity is None:
             return await self._turn_away(scope, receive, send)
         if _is_command(scope):
@@ -199,13 +200,19 @@ def _is_command(scope: Scope) -> bool:
     return not safe and not scope["path"].startswith("/_stcore/")
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, message: str) -> None:
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, status: int, message: str, error: PatchbayError | None = None
+) -> None:
     if scope["type"] == "websocket":
         code = FOREIGN if status == 403 else 1013
         return await send({"type": "websocket.close", "code": code, "reason": message[:120]})
     options: dict[str, Any] = {"status_code": status, "headers": {"Cache-Control": "no-store"}}
     if requests.wants_json(scope) and scope["path"] not in OPEN_PATHS:
         return await JSONResponse({"success": False, "error": message}, **options)(scope, receive, send)
-    page = HTMLResponse(login_page.notice(TITLES.get(status, "Not here"), message), **options)
+    needed = isinstance(error, MigrationNeeded)
+    text = (
+        login_page.migration_needed(message) if needed else login_page.notice(TITLES.get(status, "Not here"), message)
+    )
+    page = HTMLResponse(text, **options)
     page.headers["Content-Security-Policy"] = login_page.POLICY
     return await page(scope, receive, send)

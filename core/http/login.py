@@ -13,7 +13,7 @@ from starlette.routing import Route
 from core.access import Access, Identity, TooManyAttempts
 from core.access.secret_tokens import digest
 from core.access.sessions import ABSOLUTE_SECONDS
-from core.errors import BadInput, NotAllowed, PatchbayError, Unavailable
+from core.errors import BadInput, MigrationNeeded, NotAllowed, PatchbayError, Unavailable
 from core.http import gate_requests as requests
 from core.http import login_page
 from core.http.gate_requests import Door
@@ -64,7 +64,10 @@ class LoginPages:
             return await run_in_threadpool(self._show, requests.query(request.scope, "next"))
         except Unavailable as error:
             log.warning("nobody can sign in: %s", error.code)
-            return _html(login_page.notice("Sign in", AWAY + _sentence(error)), 503)
+            told = AWAY + login_page.reason(error, to_anybody=self._door.required)
+            if isinstance(error, MigrationNeeded):
+                return _html(login_page.migration_needed(told), 503)
+            return _html(login_page.notice("Sign in", told), 503)
 
     async def logout(self, request: Request) -> Response:
         """End the session. A link on another site only gets the question."""

@@ -4,6 +4,8 @@ import base64
 import hashlib
 from html import escape
 
+from core.errors import DatabaseDown, MigrationNeeded, PatchbayError
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #14181f; --soft: #4d5866; --paper: #f4f6f8; --card: #ffffff; --line: #8b95a1;
   --act: #0b57d0; --on-act: #ffffff; --bad: #b3261e; --bad-paper: #fdecea; }
@@ -22,6 +24,8 @@ button { margin-top: 1.25rem; width: 100%; padding: .6rem; font: inherit; font-w
   background: var(--act); border: 0; border-radius: 6px; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
 .bad { color: var(--bad); background: var(--bad-paper); border-radius: 6px; padding: .6rem .75rem; margin-top: 1rem; }
+pre { margin: .5rem 0; padding: .55rem .65rem; background: var(--paper); border: 1px solid var(--line);
+  border-radius: 6px; white-space: pre-wrap; user-select: all; }
 a { color: var(--act); } code { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -78,6 +82,33 @@ def sign_out() -> str:
 def notice(title: str, text: str) -> str:
     """One sentence, and the way to the front page."""
     return _page(title, f'<p>{escape(text)}</p><p><a href="/">Go to the console</a></p>', None)
+
+
+def migration_needed(text: str) -> str:
+    """Nobody can come in before the database has our schema; for whoever runs Patchbay, how it gets it.
+
+    Anybody may read this, so it names commands and nothing of the database.
+    """
+    told = (
+        f"<p>{escape(text)}</p><p>Whoever runs Patchbay brings the database up to date, in its folder:</p>"
+        "<pre><code>python -m core migrate</code></pre>"
+        '<p class="soft">For a Supabase project without <code>DATABASE_URL</code>, this prints the script to paste '
+        "into the project's SQL editor:</p><pre><code>python -m core migrate --print</code></pre>"
+        '<p><a href="/">Try again</a></p>'
+    )
+    return _page("Not right now", told, None)
+
+
+def reason(error: PatchbayError, *, to_anybody: bool) -> str:
+    """Why nobody can come in.
+
+    :param to_anybody: strangers read it too, so it names no server and nothing of the database.
+    """
+    if to_anybody and isinstance(error, MigrationNeeded):
+        return "The database is not set up for this Patchbay yet."
+    if to_anybody and isinstance(error, DatabaseDown):
+        return "The database does not answer. Try again in a moment."
+    return f"{error.message} {error.hint}" if error.hint and not isinstance(error, MigrationNeeded) else error.message
 
 
 def _page(title: str, body: str, error: str | None) -> str:

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from core.access import Access
+from core.errors import MigrationNeeded
 from core.http.gate_parts import sign_in
 from core.http.health import healthz
 from core.http.hosts import HostGuard, accepted_hosts
@@ -133,11 +135,12 @@ Starting = Callable[..., Front]
 def front(gateway: PostgresGateway) -> Iterator[Starting]:
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def start(access: Access | None = None, **environment: str) -> Front:
+    def start(access: Access | Callable[[], Access] | None = None, **environment: str) -> Front:
         settings = Settings.load(env=environment)
-        ways = access or Access.over(gateway, settings)
+        known = access or Access.over(gateway, settings)
+        ways = known if callable(known) else lambda: known
         printed: list[str] = []
-        parts = sign_in(settings, lambda: ways, say=printed.append)
+        parts = sign_in(settings, ways, say=printed.append)
         app = Starlette(
             routes=[
                 *parts.routes,
@@ -160,8 +163,9 @@ def front(gateway: PostgresGateway) -> Iterator[Starting]:
         while not server.started and time.monotonic() < end:
             time.sleep(0.02)
         parts.doorman._port = port
-        parts.doorman.announce()
-        return Front(port, ways, printed)
+        with suppress(MigrationNeeded):  # the thread that it is would wait
+            parts.doorman.announce()
+        return Front(port, known if isinstance(known, Access) else Access.over(gateway, settings), printed)
 
     yield start
     for server, thread in running:
