@@ -5,8 +5,9 @@
 
 from core.linking.bulk import BatchStatus, BulkOutcome, BulkProgress, NotLinked
 from core.linking.bulk_plan import BulkPlan, Pair, Skip
+from core.linking.claims import Claim
 from core.linking.commands import Action, Command, Mode, Options
-from core.linking.conflicts import Claim, ConflictDetail, ConflictPage, Constraint, MergePreview, NormalisePreview, Side
+from core.linking.conflicts import ConflictDetail, ConflictPage, Constraint, MergePreview, NormalisePreview, Side
 from core.linking.lead_book import LeadHit, LeadPage, LeadStory, PhonePreview, SharingLead
 from core.linking.new_lead import Draft, NewLeadPreview, RequiredColumn
 from core.linking.results import (

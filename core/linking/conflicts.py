@@ -8,35 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import BadInput, NotAllowed, NotFound
-from core.linking import commands, fields
+from core.linking import claims, commands, fields, own_numbers
+from core.linking.claims import Claim, Reading
 from core.linking.commands import Action, Command, Options
-from core.model import conflicts
+from core.model import conflicts, phone
 from core.model.conflicts import CONFLICT_KINDS, Conflict
-from core.model.records import Call, LinkEvent
+from core.model.records import Call, Lead, LinkEvent
 from core.model.rows import all_in_utc, in_utc
+from core.settings import Settings
 from core.store.gateway import Gateway, Row
 
 LARGEST_PAGE = 200
 MOST_ROWS = 50
 """So many event rows of one call are shown; a merge takes them all."""
 MOST_OFFENDERS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A lead that claims a call: in its ``call_sid``, in its notes, or because the call is linked to it."""
-
-    lead_id: int
-    name: str | None
-    phone: str | None
-    lead_status: str | None
-    in_slot: bool
-    in_notes: bool
-    linked: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """As the CLI shows it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+CONTRADICTING = "contradicting_event_rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +32,7 @@ class Side:
     :ivar call: the call with its link, or None where no row of the roll-up carries the SID.
     :ivar events: its event rows, oldest first, at most 50; ``event_count`` of the call says how many there are.
     :ivar standard: the SID in Twilio's writing, or as it is where it has not that form.
+    :ivar jobs: the queue's jobs whose result names the call, the oldest first.
     """
 
     call_sid: str
@@ -54,6 +41,7 @@ class Side:
     events: tuple[Row, ...]
     recordings: int
     claims: tuple[Claim, ...]
+    jobs: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +51,14 @@ class ConflictDetail:
     :ivar sentence: what contradicts what.
     :ivar sides: one for each SID involved.
     :ivar differing: the columns in which its event rows differ.
+    :ivar readings: where its event rows contradict each other, what each of the sides says and what speaks for it.
     """
 
     conflict: Conflict
     sentence: str
     sides: tuple[Side, ...] = ()
     differing: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The contract's JSON shape: kind, the rows involved, the remedy's name."""
@@ -83,9 +73,11 @@ class ConflictDetail:
             "detail": self.sentence,
             "remedy": found.remedy,
             "differing": list(self.differing),
+            "readings": [reading.to_json() for reading in self.readings],
             "rows": {
                 "call_events": [row for side in self.sides for row in side.events],
                 "leads": [claim.to_json() for side in self.sides for claim in side.claims],
+                "job_results": [row for side in self.sides for row in side.jobs],
             },
         }
 
@@ -179,7 +171,9 @@ class Constraint:
     total: int
 
 
-def page(gateway: Gateway, *, kind: object = None, limit: object = 50, after: object = None) -> ConflictPage:
+def page(
+    gateway: Gateway, settings: Settings, *, kind: object = None, limit: object = 50, after: object = None
+) -> ConflictPage:
     """A page of conflicts; see :meth:`core.linking.Linking.conflicts`."""
     wanted = query(kind=kind, limit=limit, after=after)
     size = wanted["limit"]
@@ -188,7 +182,8 @@ def page(gateway: Gateway, *, kind: object = None, limit: object = 50, after: ob
     shown = rows[:size]
     following = _cursor(shown[-1]) if len(rows) > size else None
     total = sum(counts.values()) if wanted.get("kind") is None else counts.get(wanted["kind"], 0)
-    return ConflictPage(_detailed(gateway, [Conflict.from_row(row) for row in shown]), following, total, counts)
+    found = [Conflict.from_row(row) for row in shown]
+    return ConflictPage(_detailed(gateway, settings, found), following, total, counts)
 
 
 def query(*, kind: object = None, limit: object = 50, after: object = None) -> dict[str, Any]:
@@ -297,23 +292,23 @@ def choice(call: Call, lead_id: int | None) -> Command:
     return Command(action, call.call_sid, lead_id)
 
 
-def constraint(gateway: Gateway) -> Constraint:
+def constraint(gateway: Gateway, settings: Settings) -> Constraint:
     """Whether the constraint exists, and which SIDs stand in its way."""
     exists = bool(gateway.call("has_call_sid_constraint"))
     if exists:
         return Constraint(True, (), 0)
     total = gateway.count("duplicate_slots")
-    found = page(gateway, kind="two_leads_claim", limit=MOST_OFFENDERS).items if total else ()
+    found = page(gateway, settings, kind="two_leads_claim", limit=MOST_OFFENDERS).items if total else ()
     in_slots = (item for item in found if sum(claim.in_slot for side in item.sides for claim in side.claims) > 1)
     return Constraint(False, tuple(in_slots), total)
 
 
-def add_constraint(gateway: Gateway) -> Constraint:
+def add_constraint(gateway: Gateway, settings: Settings) -> Constraint:
     """Make ``leads.call_sid`` UNIQUE.
 
     :raises NotAllowed: when SIDs stand in several leads; ``detail`` lists them.
     """
-    before = constraint(gateway)
+    before = constraint(gateway, settings)
     if before.exists:
         return before
     if before.total:
@@ -321,20 +316,39 @@ def add_constraint(gateway: Gateway) -> Constraint:
         stand = "1 SID stands" if before.total == 1 else f"{before.total} SIDs stand"
         raise NotAllowed(f"{stand} in several leads.", hint="Settle each of them first: choose its lead.", detail=sids)
     gateway.call("add_call_sid_constraint")
-    return constraint(gateway)
+    return constraint(gateway, settings)
 
 
-def _detailed(gateway: Gateway, found: Sequence[Conflict]) -> tuple[ConflictDetail, ...]:
+def _detailed(gateway: Gateway, settings: Settings, found: Sequence[Conflict]) -> tuple[ConflictDetail, ...]:
     sids = list(dict.fromkeys(sid for conflict in found for sid in conflict.call_sids))
     sides = {side.call_sid: side for side in _sides(gateway, sids)}
+    readings = _readings(gateway, settings, [sides[c.call_sids[0]] for c in found if c.kind == CONTRADICTING])
     details = []
     for conflict in found:
         involved = tuple(sides[sid] for sid in conflict.call_sids)
         rows = [row for side in involved for row in side.events]
-        rowwise = conflict.kind in ("duplicate_event_rows", "contradicting_event_rows")
+        rowwise = conflict.kind in ("duplicate_event_rows", CONTRADICTING)
         differing = conflicts.changed_columns(rows) if rowwise else ()
-        details.append(ConflictDetail(conflict, conflicts.sentence(conflict), involved, differing))
+        said = readings.get(conflict.call_sid or "", ())
+        details.append(ConflictDetail(conflict, conflicts.sentence(conflict), involved, differing, said))
     return tuple(details)
+
+
+def _readings(gateway: Gateway, settings: Settings, sides: Sequence[Side]) -> dict[str, tuple[Reading, ...]]:
+    """What each side of contradicting rows says and what speaks for it, by SID; one read for the leads of all."""
+    if not sides:
+        return {}
+    own, region = own_numbers.known(gateway, settings), settings.default_region
+    groups = {side.call_sid: claims.groups(side.events) for side in sides}
+    numbers = (claims.numbers(reading, own, region) for said in groups.values() for reading in said)
+    keys = sorted({key for number in numbers if number is not None and (key := phone.key(number)) is not None})
+    rows = gateway.select("leads_with_keys", args={"p_keys": keys}) if keys else []
+    leads = tuple(Lead.from_row(row) for row in rows)
+    found = {}
+    for side in sides:
+        known = claims.Known(side.call, side.jobs, leads, own, region)
+        found[side.call_sid] = tuple(claims.weighed(each, len(side.events), known) for each in groups[side.call_sid])
+    return found
 
 
 def _sides(gateway: Gateway, sids: Sequence[str]) -> tuple[Side, ...]:
@@ -346,15 +360,10 @@ def _sides(gateway: Gateway, sids: Sequence[str]) -> tuple[Side, ...]:
 
 def _side(call_sid: str, told: Mapping[str, Any]) -> Side:
     call = Call.from_row(told["call"]) if told["call"] else None
-    linked = call.lead_id if call else None
-    claims = tuple(
-        Claim(
-            c["id"], c["name"], c["phone"], c["lead_status"], bool(c["in_slot"]), bool(c["in_notes"]), c["id"] == linked
-        )
-        for c in told["claims"]
-    )
+    jobs = tuple(told.get("jobs") or ())
+    found = tuple(claims.claim(row, call, jobs, told.get("linked_by")) for row in told["claims"])
     events = all_in_utc(told["events"])
-    return Side(call_sid, conflicts.standard_sid(call_sid), call, events, told["recordings"], claims)
+    return Side(call_sid, conflicts.standard_sid(call_sid), call, events, told["recordings"], found, jobs)
 
 
 def _keep(keep: str | None) -> dict[str, str]:

@@ -88,6 +88,7 @@ class Judge:
         assessed = matching.assess_all(self._gateway, batch["calls"], self._own, self._settings.default_region)
         judgements = [_judgement(facts, assessment) for facts, assessment in assessed]
         changed = self._gateway.call("write_judgements", p_queue_ids=batch["queue_ids"], p_judgements=judgements)
+        self._gateway.call("note_claims", p_sids=[facts.call_sid for facts, _ in assessed])
         return int(changed)
 
     def _marks(self) -> int:

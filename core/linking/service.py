@@ -206,11 +206,13 @@ class Linking:
         :param limit: 1 to 200 conflicts.
         :param after: the ``next`` of the page before.
         """
-        return conflicts.page(self._gateway, kind=kind, limit=limit, after=after)
+        with contextlib.suppress(Busy, TimedOut):  # claims are noted by the judge
+            self.judge(JUDGED_BEFORE_COUNTING)
+        return conflicts.page(self._gateway, self._settings, kind=kind, limit=limit, after=after)
 
     def constraint(self) -> Constraint:
         """Whether ``leads.call_sid`` is UNIQUE, and which SIDs stand in the way."""
-        return conflicts.constraint(self._gateway)
+        return conflicts.constraint(self._gateway, self._settings)
 
     def find_leads(self, text: str = "", *, limit: int = 50, offset: int = 0) -> LeadPage:
         """Leads that a text finds: an id, digits of a number, part of name, e-mail or company; empty: every lead.
@@ -435,7 +437,7 @@ class Linking:
         :raises NotAllowed: when SIDs stand in several leads; ``detail`` lists them.
         """
         need_writer(self._identity)
-        return conflicts.add_constraint(self._gateway)
+        return conflicts.add_constraint(self._gateway, self._settings)
 
     def preview_phone(self, lead_id: int, phone: str | None) -> PhonePreview:
         """What storing a phone number for a lead would change: which unlinked calls match then."""

@@ -13,12 +13,13 @@ ConflictKind: TypeAlias = Literal[
     "duplicate_event_rows",
     "sid_variant",
     "two_leads_claim",
+    "rejected_link",
     "missing_constraint",
 ]
 Remedy: TypeAlias = Literal["choose_row", "merge_rows", "normalise_sid", "choose_lead", "add_constraint"]
 
 CONFLICT_KINDS: tuple[ConflictKind, ...] = get_args(ConflictKind)
-"""Those that the database can show. (`rejected_link` is inferred from job results.)"""
+"""``rejected_link`` is inferred from job results: the database rolls such a write back and remembers nothing of it."""
 MOST_NAMED = 5
 
 
@@ -28,7 +29,8 @@ class Conflict:
 
     :ivar call_sid: the SID that it is about: the one in Twilio's writing among variants. None for the missing
         constraint, and for variants of which none is in Twilio's writing.
-    :ivar lead_ids: the leads that claim the call.
+    :ivar lead_ids: the leads that claim the call; of a rejected link the lead that was to get it, then the one that
+        has it.
     :ivar row_count: event rows, claiming leads, or SIDs that stand in several leads.
     :ivar call_sids: every SID involved: the variants, or the call's own.
     """
@@ -78,6 +80,8 @@ def sentence(conflict: Conflict) -> str:
             return f"The same SID is written in {len(conflict.call_sids)} ways, so its rows count as different calls."
         case "two_leads_claim":
             return f"Leads {listed(conflict.lead_ids)} claim this call; it can belong to one only."
+        case "rejected_link":
+            return _rejected_link(conflict.lead_ids)
         case "missing_constraint":
             return _missing_constraint(conflict.row_count)
 
@@ -97,6 +101,14 @@ def changed_columns(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     names = dict.fromkeys(name for row in every for name in row)
     quiet = {"id", "created_at", "updated_at", "timestamp"}
     return tuple(n for n in names if n not in quiet and len({_plain(row.get(n)) for row in every}) > 1)
+
+
+def _rejected_link(lead_ids: Sequence[int]) -> str:
+    meant, holder = (*lead_ids, 0, 0)[:2]
+    return (
+        f"A job result names lead {meant} for this call, but lead {holder} has it: "
+        f"the write for lead {meant} must have hit the UNIQUE constraint."
+    )
 
 
 def _missing_constraint(shared: int) -> str:

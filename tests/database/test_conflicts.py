@@ -1,5 +1,6 @@
 """Conflicts: what is listed, what each remedy does, that it can be undone, and that races lose nothing."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -100,6 +101,15 @@ def every_kind(connection: Connection) -> None:
     mentioned = add_call(connection, 5)
     for _ in range(2):
         add_lead(connection, notes=f"Outbound call {mentioned} initiated")
+    job_result(connection, add_call(connection, 6), add_lead(connection, "Meant"))
+    add_lead(connection, "Holder", call_sid=sid(6))
+
+
+def job_result(connection: Connection, call: str, lead: int | None, job: str = "508", **columns: Any) -> None:
+    """The queue kept the result of a finished job."""
+    at = "2026-03-01T09:00:30Z"
+    told = {"job_id": job, "job_at": at, "finished_at": at, "state": "completed", "call_sid": call, "lead_id": lead}
+    connection.execute("select note_job_results(%s)", [json.dumps([{**told, **columns}])])
 
 
 def test_every_kind_is_listed_with_its_remedy_and_rows(linking: Linking, connection: Connection) -> None:
@@ -107,17 +117,17 @@ def test_every_kind_is_listed_with_its_remedy_and_rows(linking: Linking, connect
     page = linking.conflicts()
     assert page.counts == {
         "contradicting_event_rows": 1, "duplicate_event_rows": 1, "sid_variant": 1, "two_leads_claim": 2,
-        "missing_constraint": 1,
+        "rejected_link": 1, "missing_constraint": 1,
     }  # fmt: skip
     assert set(page.counts) == set(CONFLICT_KINDS)
-    assert page.total == len(page.items) == 6
+    assert page.total == len(page.items) == 7
     figures = linking.overview()
-    assert (figures["conflicts"], figures["conflicts_by_kind"]) == (6, page.counts)
+    assert (figures["conflicts"], figures["conflicts_by_kind"]) == (7, page.counts)
     found = {(item.conflict.kind, item.conflict.call_sid): item for item in page.items}
     assert {(kind, item.conflict.remedy) for (kind, _), item in found.items()} == {
         ("contradicting_event_rows", "choose_row"), ("duplicate_event_rows", "merge_rows"),
         ("sid_variant", "normalise_sid"),
-        ("two_leads_claim", "choose_lead"), ("missing_constraint", "add_constraint"),
+        ("two_leads_claim", "choose_lead"), ("rejected_link", "choose_lead"), ("missing_constraint", "add_constraint"),
     }  # fmt: skip
     assert len(found["duplicate_event_rows", sid(1)].sides[0].events) == 4
     assert found["contradicting_event_rows", sid(2)].differing == ("to_number",)
@@ -140,7 +150,7 @@ def test_pages_show_each_conflict_once(linking: Linking, connection: Connection,
         if after is None:
             break
     assert seen == [(item.conflict.kind, item.conflict.call_sids) for item in linking.conflicts().items]
-    assert len(seen) == len(set(seen)) == 6
+    assert len(seen) == len(set(seen)) == 7
     for kind in CONFLICT_KINDS:
         only = linking.conflicts(kind, limit=size)
         assert {item.conflict.kind for item in only.items} == {kind}
