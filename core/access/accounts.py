@@ -64,6 +64,17 @@ class Accounts:
         row: Row = self._gateway.call("patchbay_user_disable", p_key=names.key(names.checked("name", name)))
         return row
 
+    def set_role(self, name: str, role_name: str) -> Row:
+        """Give an account another role; its sessions have it within seconds, without signing in anew.
+
+        :raises core.errors.BadInput: for a role that cannot be.
+        :raises core.errors.NotFound: no such account.
+        """
+        wanted = role(role_name)
+        key = names.key(names.checked("name", name))
+        row: Row = self._gateway.call("patchbay_user_role", p_key=key, p_role=wanted)
+        return row
+
     def set_password(self, name: str, password: str) -> Row:
         """Give an account another password; its sessions end. :raises core.errors.NotFound: no such account."""
         shown = names.checked("name", name)

@@ -148,6 +148,7 @@ COMMANDS = (
         (
             Argument("event_id", "the event's id", metavar="EVENT_ID"),
             Argument("--batch", "undo this batch instead", metavar="BATCH_ID"),
+            Argument("--preview", "only say what of the batch would be undone, and what would be skipped", flag=True),
             *REPAIR[:3],
         ),
     ),
@@ -194,9 +195,9 @@ COMMANDS = (
     CommandWords("doctor", "check columns, indexes, triggers and consistency"),
     CommandWords(
         "user",
-        "accounts: add, list, disable, passwd",
+        "accounts: add, list, role, disable, passwd",
         (
-            Argument("verb", "add, list, disable or passwd", metavar="add|list|disable|passwd"),
+            Argument("verb", "add, list, role, disable or passwd", metavar="add|list|role|disable|passwd"),
             NAME,
             ROLE,
             Argument("--password-stdin", "read the password from standard input instead of asking", flag=True),

@@ -19,14 +19,16 @@ LONGEST_LINE = 4096
 
 
 def _user(_settings: Settings, words: argparse.Namespace) -> Answering:
-    verb = _verb("user", words.verb, ("add", "list", "disable", "passwd"))
-    _only(words, verb, {"--role": ("add",), "--password-stdin": ("add", "passwd")})
+    verb = _verb("user", words.verb, ("add", "list", "role", "disable", "passwd"))
+    _only(words, verb, {"--role": ("add", "role"), "--password-stdin": ("add", "passwd")})
     if verb == "list":
         return _listing("user", words, lambda app: app.access.accounts.all(), _users)
     name = _name("user", verb, words.name)
     if verb == "disable":
         return lambda app: _person(app.access.accounts.disable(name), "is disabled, its sessions have ended")
-    granted = role(_needed("user add", "--role", words.role)) if verb == "add" else ""
+    granted = role(_needed(f"user {verb}", "--role", words.role)) if verb in ("add", "role") else ""
+    if verb == "role":
+        return lambda app: _person(app.access.accounts.set_role(name, granted), f"is {granted} now, in open sessions too")
     password = _password(name, from_stdin=words.password_stdin)
     if verb == "passwd":
         return lambda app: _person(

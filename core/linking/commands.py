@@ -32,6 +32,7 @@ FUNCTIONS: Mapping[Action, str] = {
 }
 FACTS = frozenset({"call_lead", "set_aside", "by_hand", "leads", "rows"})
 """The keys of an event's ``before`` and ``after`` (contract)."""
+NOTHING_TO_UNDO = ("nothing_to_undo", "Nothing would change.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def run(gateway: Gateway, command: Command, *, actor: str, preview: bool = False
     try:
         row = gateway.call(FUNCTIONS[command.action], **arguments, p_options=options)
     except Stale as error:
-        raise _explained(gateway, command, error) from error
+        raise explained(gateway, command, error) from error
     return LinkEvent.from_row(row) if row else None
 
 
@@ -106,9 +107,7 @@ def undo_batch(gateway: Gateway, batch_id: str, options: Options, *, actor: str)
     """
     wanted = fields.batch_id(batch_id)
     sql_options(options, actor=actor)
-    events = _of_batch(gateway, wanted)
-    if not events:
-        raise NotFound(f"No link event belongs to batch {wanted}.", hint="Find the batch in the activity list.")
+    events = of_batch(gateway, wanted)
     new_batch = _undo_batch_id(wanted, options)
     undone: list[LinkEvent] = []
     skipped: list[SkippedUndo] = []
@@ -120,7 +119,7 @@ def undo_batch(gateway: Gateway, batch_id: str, options: Options, *, actor: str)
             skipped.append(SkippedUndo(event, refusal.code, refusal.message))
             continue
         if done is None:
-            skipped.append(SkippedUndo(event, "nothing_to_undo", "Nothing would change."))
+            skipped.append(SkippedUndo(event, *NOTHING_TO_UNDO))
         else:
             undone.append(done)
     return BatchUndo(new_batch, tuple(undone), tuple(skipped))
@@ -187,16 +186,22 @@ def _arguments(command: Command) -> dict[str, Any]:
     return named
 
 
-def _of_batch(gateway: Gateway, batch_id: str) -> list[LinkEvent]:
-    """Every event of a batch, newest first."""
+def of_batch(gateway: Gateway, batch_id: str) -> list[LinkEvent]:
+    """Every event of a batch, newest first.
+
+    :raises NotFound: when there is none.
+    """
     events: list[LinkEvent] = []
     before: int | None = None
     while True:
         page = activity.read(gateway, batch=batch_id, before=before, limit=activity.LARGEST_PAGE)
         events += page
         if len(page) < activity.LARGEST_PAGE:
-            return events
+            break
         before = page[-1].id
+    if not events:
+        raise NotFound(f"No link event belongs to batch {batch_id}.", hint="Find the batch in the activity list.")
+    return events
 
 
 def _undo_batch_id(batch_id: str, options: Options) -> str:
@@ -212,7 +217,7 @@ def _step_request(options: Options, event: LinkEvent) -> str | None:
     return None if options.request_id is None else f"{options.request_id}/{event.id}"
 
 
-def _explained(gateway: Gateway, command: Command, error: Stale) -> Stale:
+def explained(gateway: Gateway, command: Command, error: Stale) -> Stale:
     """The refusal with what is true now, and who made it so."""
     facts = error.detail if isinstance(error.detail, Mapping) else {}
     now = _facts_as_words(facts)

@@ -11,6 +11,7 @@ from core.access.identity import Identity, need_writer
 from core.errors import Busy, PatchbayError, TimedOut
 from core.linking import (
     activity,
+    batch_preview,
     bulk,
     bulk_plan,
     commands,
@@ -34,6 +35,7 @@ from core.linking import (
     views,
     worklist,
 )
+from core.linking.batch_preview import BatchPreview
 from core.linking.bulk import BatchStatus, BulkOutcome, NotLinked
 from core.linking.bulk_plan import BulkPlan
 from core.linking.commands import Command, Options
@@ -360,6 +362,10 @@ class Linking:
         if outcome.undone:
             self._judge_soon()
         return outcome
+
+    def preview_undo_batch(self, batch_id: str) -> BatchPreview:
+        """What :meth:`undo_batch` would do now: what would be taken back, and what would be skipped and why."""
+        return batch_preview.read(self._gateway, batch_id, actor=self._actor())
 
     def confirm(self, call_sid: str, options: Options = Options()) -> LinkEvent | None:  # noqa: B008 - frozen
         """A person says that a call's link is right as it is: it is not suspect, and no claim contests it, any more."""

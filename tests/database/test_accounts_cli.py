@@ -45,6 +45,13 @@ def test_a_users_life(run: Run, access: Access) -> None:
     assert run("user", "add", "ana", "--role", "viewer", "--password-stdin", typed=PASSWORD)[0] == 4
     code, listed, _ = run("user", "list")
     assert code == 0 and [row["name"] for row in listed] == ["Ana"] and listed[0]["last_sign_in_at"]
+    session = access.sign_in("ana", PASSWORD, "192.0.2.1")
+    assert session and access.sessions.by_token(session) == Identity("Ana", "admin")
+    code, changed, _ = run("user", "role", "ANA", "--role", "viewer")
+    assert code == 0 and changed["role"] == "viewer"
+    access.sessions._answers.clear()  # three seconds later
+    assert access.sessions.by_token(session) == Identity("Ana", "viewer"), "without signing in anew"
+    assert run("user", "role", "nobody", "--role", "viewer")[0] == 3
     assert run("user", "passwd", "ana", "--password-stdin", typed="another password\n")[0] == 0
     assert access.sign_in("ana", PASSWORD, "192.0.2.1") is None
     assert access.sign_in("ana", "another password", "192.0.2.1")
@@ -72,6 +79,9 @@ def test_a_tokens_life(run: Run, access: Access) -> None:
         (("user", "add"), "", "needs a name"),
         (("user", "add", "ana"), "", "needs --role"),
         (("user", "add", "ana", "--role", "root"), "", "expected one of viewer"),
+        (("user", "role", "ana"), "", "user role needs --role"),
+        (("user", "role", "ana", "--role", "root"), "", "expected one of viewer"),
+        (("user", "role", "--role", "viewer"), "", "needs a name"),
         (("user", "add", "ana", "--role", "admin"), "", "--password-stdin"),
         (("user", "add", "ana", "--role", "admin", "--password-stdin"), "short\n", "at least 10"),
         (("user", "add", "anastasia1", "--role", "admin", "--password-stdin"), "AnaStasia1\n", "account's name"),
