@@ -8,6 +8,7 @@ from core.linking.bulk_plan import BulkPlan, Pair, Skip
 from core.linking.claims import Claim
 from core.linking.commands import Action, Command, Mode, Options
 from core.linking.conflicts import ConflictDetail, ConflictPage, Constraint, MergePreview, NormalisePreview, Side
+from core.linking.corrections import Correction
 from core.linking.lead_book import LeadHit, LeadPage, LeadStory, PhonePreview, SharingLead
 from core.linking.new_lead import Draft, NewLeadPreview, RequiredColumn
 from core.linking.results import (
@@ -42,6 +43,7 @@ __all__ = [
     "ConflictDetail",
     "ConflictPage",
     "Constraint",
+    "Correction",
     "DialableLead",
     "Draft",
     "Hits",

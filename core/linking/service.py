@@ -16,6 +16,7 @@ from core.linking import (
     bulk_plan,
     commands,
     conflicts,
+    corrections,
     doctor,
     export,
     fields,
@@ -40,6 +41,7 @@ from core.linking.bulk import BatchStatus, BulkOutcome, NotLinked
 from core.linking.bulk_plan import BulkPlan
 from core.linking.commands import Command, Options
 from core.linking.conflicts import ConflictPage, Constraint, MergePreview, NormalisePreview
+from core.linking.corrections import Correction
 from core.linking.jobs import JobResult, Loaded
 from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
 from core.linking.new_lead import Draft, NewLeadPreview, RequiredColumn
@@ -450,6 +452,13 @@ class Linking:
         lead = fields.identifier("lead id", lead_id)
         return lead_book.preview_phone(self._gateway, lead, phone, self._settings, self._now(), actor=self._actor())
 
+    def corrections(self, call_sid: str) -> tuple[Correction, ...]:
+        """Leads whose phone could be mended so that this unlinked call finds them, the likeliest first, at most three.
+
+        Suggestions for :meth:`preview_phone` and :meth:`set_phone`; nothing is linked by them.
+        """
+        return corrections.of_call(self._gateway, self.call(call_sid), self._settings)
+
     def set_phone(
         self,
         lead_id: int,
@@ -539,6 +548,10 @@ class Linking:
         event = new_lead.create(self._gateway, sid, draft, self._named(options), region, actor=actor)
         self._judge_soon()
         return event
+
+    def own_numbers(self) -> tuple[OwnNumber, ...]:
+        """Our own numbers, those that a person should confirm first."""
+        return system.listed(self._gateway)
 
     def confirm_own_number(self, number: str, is_ours: bool | None) -> OwnNumber:
         """A person says that a number which the data shows as ours is, or is not (None: takes that back).
