@@ -9,8 +9,14 @@ from core.access import Access
 from core.errors import MigrationNeeded, Unavailable
 from core.leads import Leads
 from core.linking import Linking
+from core.outbound.attempts import Attempts
+from core.outbound.carrier import Carrier
+from core.outbound.connection import QueueConnection
+from core.outbound.journal import Journal
+from core.outbound.queue import OutboundQueue
 from core.settings import Settings
 from core.store import backfill
+from core.store.database_name import database_name
 from core.store.embedded import EmbeddedServer, default_folder
 from core.store.failures import MIGRATE_HINT, PASTE_HINT
 from core.store.gateway import Gateway
@@ -32,6 +38,8 @@ class App:
     leads: Leads
     transcripts: Transcripts
     access: Access
+    queue: OutboundQueue
+    attempts: Attempts
     database_url: str | None = field(repr=False)
     _server: EmbeddedServer | None = field(default=None, repr=False)
     _ready: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -82,8 +90,28 @@ class App:
             backfill.fill(self.gateway, progress)
             self._filled.set()
 
+    def carrier(self) -> Carrier:
+        """Who dials.
+
+        :raises core.errors.Unavailable: when there is nobody, with the variables that are missing.
+        """
+        from core.telephony.client import TwilioCarrier  # half a second of imports, for those who dial
+
+        if not (self.settings.twilio_account_sid or self.settings.twilio_auth_token):
+            raise Unavailable("There is nobody who dials.", hint="Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.")
+        return TwilioCarrier(self.settings)
+
+    def journal(self) -> Journal:
+        """What was dialled and is not in the database yet, on this machine.
+
+        :raises core.errors.Unavailable: when it cannot be kept.
+        """
+        name = self.settings.supabase_url if self.settings.data_source == "supabase" else self.database_url
+        return Journal(self.settings.data_dir or default_folder(), database_name(name or ""))
+
     def close(self) -> None:
         """Give connections and the embedded server up; may be called again."""
+        self.queue.close()
         self.gateway.close()
         if self._server is not None:
             self._server.close()
@@ -207,6 +235,8 @@ def _over(settings: Settings, gateway: Gateway, url: str | None, server: Embedde
         leads=Leads(gateway, settings.actor),
         transcripts=Transcripts(gateway),
         access=Access.over(gateway, settings),
+        queue=OutboundQueue(lambda: QueueConnection.of(settings, url), gateway, region=settings.default_region),
+        attempts=Attempts(gateway),
         database_url=url,
         _server=server,
     )

@@ -90,7 +90,7 @@ begin
 end $$;
 
 -- Say what became of an attempt that brought no Call SID. A placed one stays placed; p_claim, where given, must still be the newest.
-create or replace function public.settle_call_attempt(p_attempt_id uuid, p_state text, p_problem text, p_claim uuid default null)
+create or replace function public.fail_call_attempt(p_attempt_id uuid, p_state text, p_problem text, p_claim uuid default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_row public.call_attempts;
@@ -196,9 +196,22 @@ begin
   return to_jsonb(v_row);
 end $$;
 
+-- A callback of the carrier names the attempt and its Call SID: what was still open is placed by it. Returns whether it was.
+create or replace function public.settle_attempt(p_attempt_id text, p_call_sid text, p_status text, p_at timestamptz) returns boolean
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_id uuid;
+begin
+  if p_attempt_id !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then return false; end if;
+  select attempt_id into v_id from public.call_attempts where attempt_id = p_attempt_id::uuid and call_sid is distinct from p_call_sid;
+  if v_id is null then return false; end if;
+  return public.place_call_attempt(v_id, p_call_sid, p_at) ->> 'call_sid' = p_call_sid;
+end $$;
+
 create or replace function public.patchbay_schema_version() returns text language sql immutable set search_path = '' as
 $$ select '20261122001700' $$;
 
-select public.patchbay_lock_down(array['call_attempts', 'claim_call_attempt', 'settle_call_attempt', 'link_dialled_call', 'place_call_attempt']);
+select public.patchbay_lock_down(array['call_attempts', 'claim_call_attempt', 'fail_call_attempt', 'link_dialled_call', 'place_call_attempt',
+  'settle_attempt']);
 
 notify pgrst, 'reload schema';

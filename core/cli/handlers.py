@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from typing import Any, TypeAlias
 
 from core.app import App
-from core.cli import jobs, new_lead, people, reconcile, text
+from core.cli import exports, finding, jobs, new_lead, own_numbers, people, reconcile, text, worker, worklist_words
 from core.cli.answers import Answer
 from core.errors import BadInput
 from core.linking import (
@@ -83,21 +83,11 @@ def _overview(_settings: Settings, _words: argparse.Namespace) -> Answering:
 
 
 def _unlinked(settings: Settings, words: argparse.Namespace) -> Answering:
-    wanted = WorklistFilter(
-        view="unlinked" if words.view is None else words.view,
-        cause=words.cause,
-        direction=words.direction,
-        status=words.status,
-        number=words.number,
-        text=words.text,
-        since=None if words.since is None else fields.moment("--since", words.since),
-        until=None if words.until is None else fields.moment("--until", words.until),
-    )
+    wanted = worklist_words.wanted(settings, words)
     if words.by_number:
         return _by_number(settings, words, wanted)
     limit = 50 if words.limit is None else fields.whole("--limit", words.limit, 1, worklist.LARGEST_PAGE)
     worklist.check_page(limit, words.after)
-    worklist.query(wanted, now=datetime.now(UTC), grace_seconds=0, region=settings.default_region)
 
     def answer(app: App) -> Answer:
         app.linking.judge()
@@ -246,6 +236,8 @@ def _repair(action: Action) -> Handler:
 def _undo(settings: Settings, words: argparse.Namespace) -> Answering:
     if (words.event_id is None) == (words.batch is None):
         raise BadInput("undo needs either an event id or --batch with a batch id.", hint="Find both with: activity")
+    if words.preview and words.batch is None:
+        raise BadInput("--preview goes with --batch.")
     if words.batch is not None:
         return _undo_batch(settings, words)
     command = Command("undo", event_id=fields.identifier("event id", words.event_id), options=_options(words))
@@ -258,6 +250,9 @@ def _undo_batch(settings: Settings, words: argparse.Namespace) -> Answering:
     commands.sql_options(options, actor=settings.actor)
 
     def answer(app: App) -> Answer:
+        if words.preview:
+            seen = app.linking.preview_undo_batch(batch)
+            return Answer(seen.to_json(), text.batch_preview(seen))
         outcome = app.linking.undo_batch(batch, options)
         return Answer(outcome.to_json(), text.batch(outcome))
 
@@ -362,7 +357,11 @@ HANDLERS: Mapping[str, Handler] = {
     "reconcile": reconcile.handle,
     "rebuild": _rebuild,
     "doctor": _doctor,
+    **exports.HANDLERS,
+    **finding.HANDLERS,
+    **own_numbers.HANDLERS,
     **people.HANDLERS,
     **jobs.HANDLERS,
     **new_lead.HANDLERS,
+    **worker.HANDLERS,
 }

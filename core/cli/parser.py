@@ -19,6 +19,7 @@ class Argument:
     flag: bool = False
     many: bool = False
     metavar: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,18 @@ ROLE = Argument("--role", "viewer (reads), operator (repairs) or admin", metavar
 CURRENT = Argument("--current", "make it the lead's current call, whatever its age", flag=True)
 
 PREVIEW = Argument("--preview", "only say what would be", flag=True)
+
+WORKLIST = (
+    Argument("--cause", "only this cause; pending lists the calls that are too young"),
+    Argument("--direction", "inbound or outbound"),
+    Argument("--status", "Twilio's status, e.g. completed"),
+    Argument("--number", "the counterpart's number, or digits of it"),
+    Argument("--text", "search in SID, numbers, names and what was said"),
+    Argument("--since", "started at or after this time", metavar="TIME"),
+    Argument("--until", "started before this time", metavar="TIME"),
+    Argument("--view", "unlinked (default), suspect, stuck, dangling or set_aside"),
+)
+"""What chooses the calls of a worklist."""
 
 COMMANDS = (
     CommandWords(
@@ -73,18 +86,37 @@ COMMANDS = (
         "unlinked",
         "the worklist, newest first",
         (
-            Argument("--cause", "only this cause; pending lists the calls that are too young"),
-            Argument("--direction", "inbound or outbound"),
-            Argument("--status", "Twilio's status, e.g. completed"),
-            Argument("--number", "the counterpart's number, or digits of it"),
-            Argument("--text", "search in SID, numbers, names and what was said"),
-            Argument("--since", "started at or after this time", metavar="TIME"),
-            Argument("--until", "started before this time", metavar="TIME"),
-            Argument("--view", "unlinked (default), suspect, stuck, dangling or set_aside"),
+            *WORKLIST,
             Argument("--by-number", "unlinked calls grouped by the other party's number", flag=True),
             Argument("--limit", "how many calls (default 50)", metavar="N"),
             Argument("--after", "the cursor of the page before", metavar="CURSOR"),
             Argument("--candidates", "with each call's candidates", flag=True),
+        ),
+    ),
+    CommandWords(
+        "export",
+        "a worklist as CSV, safe to open in a spreadsheet",
+        (*WORKLIST, Argument("--out", "write it to this new file (default: standard output)", metavar="FILE")),
+    ),
+    CommandWords(
+        "search",
+        "calls and leads that a text may mean",
+        (
+            Argument("text", "a SID or a part of one, a number, a name, an id", many=True, metavar="TEXT"),
+            Argument("--limit", "how many of each (default 8)", metavar="N"),
+        ),
+    ),
+    CommandWords(
+        "ticket",
+        "a call as a few lines of text for a ticket, its numbers masked",
+        (CALL, Argument("--full-numbers", "show numbers whole", flag=True)),
+    ),
+    CommandWords(
+        "own-numbers",
+        "our own numbers; say of one that the data shows whether it is ours",
+        (
+            Argument("verb", "confirm, deny or clear; nothing lists them", metavar="confirm|deny|clear", optional=True),
+            Argument("number", "which", metavar="NUMBER", optional=True),
         ),
     ),
     CommandWords(
@@ -192,6 +224,7 @@ COMMANDS = (
         ),
     ),
     CommandWords("rebuild", "recompute roll-up, links and causes; prints what differed"),
+    CommandWords("worker", "take jobs from the queue and dial, until it is told to end"),
     CommandWords("doctor", "check columns, indexes, triggers and consistency"),
     CommandWords(
         "user",
@@ -259,7 +292,7 @@ def _add(parser: argparse.ArgumentParser, argument: Argument) -> None:
         parser.add_argument(argument.name, action="store_true", help=argument.says)
     elif argument.many:
         parser.add_argument(argument.name, nargs="+", metavar=argument.metavar, help=argument.says)
-    elif argument.name in OPTIONAL:
+    elif argument.optional or argument.name in OPTIONAL:
         parser.add_argument(argument.name, nargs="?", metavar=argument.metavar, help=argument.says)
     else:
         parser.add_argument(argument.name, metavar=argument.metavar, help=argument.says)

@@ -1,0 +1,162 @@
+"""The worker: takes jobs from ``outbound-calls`` and hands them to the :class:`~core.outbound.processor.Processor`.
+
+BullMQ runs a job again when its worker ended over it, which would dial again. Here such a job is failed instead
+(``maxStalledCount`` 0), so that no worker of anybody's gets it a second time.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from core.errors import PatchbayError
+from core.outbound.connection import PATIENCE, QueueConnection
+from core.outbound.jobs import QUEUE, moment
+from core.outbound.processor import Again, Never, NotOurs, Processor, Taken
+
+HANDED_BACK_SECONDS = 30
+MOST_HANDED_BACK = 10
+"""A job that is not ours is handed back this often, for another worker to take it; then it fails, with the reason."""
+WAKE_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a worker is.
+
+    :ivar concurrency: jobs at a time.
+    :ivar limit: jobs that it begins in ``limit_seconds``; 0: as many as there are.
+    :ivar lock_seconds: how long a job stays a worker's that stopped saying so.
+    """
+
+    concurrency: int
+    limit: int
+    limit_seconds: int
+    lock_seconds: float = 30.0
+
+
+class CallWorker:
+    """One worker. Runs in the thread that calls :meth:`run`, until it is stopped.
+
+    :param finished: told after each job that came to an end; must not block.
+    """
+
+    def __init__(
+        self,
+        connection: QueueConnection,
+        processor: Processor,
+        pace: Pace,
+        *,
+        finished: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._connection, self._processor, self._pace, self._finished = connection, processor, pace, finished
+        self._ending = threading.Event()
+        self._running = threading.Event()
+        self._said = 0.0
+
+    def run(self) -> None:
+        """Work until :meth:`stop`; a job that is under way is finished first.
+
+        :raises core.errors.Unavailable: when the queue does not answer at the start. Later it is waited for.
+        """
+        asyncio.run(self._work())
+
+    def stop(self) -> None:
+        """Ask it to end; safe in a signal handler and from other threads."""
+        self._ending.set()
+
+    @property
+    def running(self) -> bool:
+        """Whether it is taking jobs."""
+        return self._running.is_set()
+
+    async def _work(self) -> None:
+        await self._connection.probe()
+        await self._connection.limited(self._reachable, PATIENCE)
+        from bullmq import Worker
+
+        threads = ThreadPoolExecutor(self._pace.concurrency, thread_name_prefix="dialling")
+        worker = Worker(QUEUE, self._doing(threads), self._options())
+        for event in ("completed", "failed"):
+            worker.on(event, lambda *_: self._finished())
+        worker.on("error", self._complain)
+        running = asyncio.ensure_future(worker.run())
+        self._running.set()
+        try:
+            while not self._ending.is_set() and not running.done():
+                await asyncio.sleep(WAKE_SECONDS)
+            if running.done():
+                running.result()
+        finally:
+            self._running.clear()
+            await worker.close()
+            await asyncio.wait([running], timeout=PATIENCE)
+            threads.shutdown(wait=False)
+
+    async def _reachable(self) -> None:
+        """A queue object makes BullMQ's tables where they are missing, and shows whether there is somebody."""
+        from bullmq import Queue
+
+        queue = Queue(QUEUE, self._connection.options)
+        try:
+            await queue.getJobCounts("wait")
+        finally:
+            await queue.close()
+
+    def _options(self) -> dict[str, Any]:
+        pace = self._pace
+        options: dict[str, Any] = {
+            **self._connection.options,
+            "autorun": False,
+            "concurrency": pace.concurrency,
+            "maxStalledCount": 0,
+            "lockDuration": int(pace.lock_seconds * 1000),
+            "stalledInterval": int(pace.lock_seconds * 1000),
+        }
+        if pace.limit:
+            options["limiter"] = {"max": pace.limit, "duration": pace.limit_seconds * 1000}
+        return options
+
+    def _doing(self, threads: ThreadPoolExecutor) -> Callable[[Any, str], Any]:
+        async def do(job: Any, token: str) -> Mapping[str, Any]:
+            from bullmq import UnrecoverableError
+
+            taken = Taken(str(job.id), str(job.name), job.data, moment(job.timestamp) or datetime.fromtimestamp(0, UTC))
+            try:
+                return await asyncio.get_running_loop().run_in_executor(threads, self._processor.process, taken)
+            except NotOurs:
+                await self._hand_back(job, token)
+                raise
+            except Never as never:
+                raise UnrecoverableError(str(never)) from None
+            except Again as again:
+                raise RuntimeError(str(again)) from None  # BullMQ tries it again, as the job's options say
+
+        return do
+
+    async def _hand_back(self, job: Any, token: str) -> None:
+        """A job that another worker may know: put it back for later, and in the end say that nobody took it."""
+        from bullmq import UnrecoverableError
+        from bullmq.custom_errors import DelayedError
+
+        if job.attemptsStarted >= MOST_HANDED_BACK:
+            raise UnrecoverableError(
+                f"Patchbay's worker does not do jobs named {str(job.name)[:60]!r}, and no other worker took it."
+            )
+        await job.moveToDelayed(int((time.time() + HANDED_BACK_SECONDS) * 1000), token)
+        raise DelayedError()
+
+    def _complain(self, error: Any, *_: Any) -> None:
+        """At most once a minute; only the kind, since messages may hold what jobs hold."""
+        now = time.monotonic()
+        if now - self._said > 60:
+            self._said = now
+            kind = error.code if isinstance(error, PatchbayError) else type(error).__name__
+            log.warning("the worker met an error of the queue: %s", kind)
