@@ -28,7 +28,9 @@ def _user(_settings: Settings, words: argparse.Namespace) -> Answering:
         return lambda app: _person(app.access.accounts.disable(name), "is disabled, its sessions have ended")
     granted = role(_needed(f"user {verb}", "--role", words.role)) if verb in ("add", "role") else ""
     if verb == "role":
-        return lambda app: _person(app.access.accounts.set_role(name, granted), f"is {granted} now, in open sessions too")
+        return lambda app: _person(
+            app.access.accounts.set_role(name, granted), f"is {granted} now, in open sessions too"
+        )
     password = _password(name, from_stdin=words.password_stdin)
     if verb == "passwd":
         return lambda app: _person(

@@ -17,6 +17,7 @@ from core.linking import (
     WorklistPage,
     activity,
 )
+from core.linking.batch_preview import BatchPreview
 from core.linking.doctor import MOST_DIFFERENCES
 from core.linking.stages import duration
 from core.model.conflicts import to_normalise
@@ -233,6 +234,16 @@ def batch(outcome: BatchUndo) -> str:
     lines += [f"  undone   event {done.undoes}, call {done.call_sid}" for done in outcome.undone]
     lines += [
         f"  skipped  event {skip.event.id}, call {skip.event.call_sid}: {skip.reason}" for skip in outcome.skipped
+    ]
+    return "\n".join(lines)
+
+
+def batch_preview(seen: BatchPreview) -> str:
+    """What an undo of a batch would do and what it would leave."""
+    lines = [f"{len(seen.undoable)} would be undone, {len(seen.skipped)} skipped. Nothing was written."]
+    lines += [f"  would undo  event {event.id}: {activity.sentence(event)}" for event in seen.undoable]
+    lines += [
+        f"  skipped     event {skip.event.id}, call {skip.event.call_sid}: {skip.reason}" for skip in seen.skipped
     ]
     return "\n".join(lines)
 
