@@ -37,8 +37,10 @@ def as_of(call: Call, now: datetime, grace_seconds: int) -> Call:
 def about(gateway: Gateway, calls: Sequence[Call], settings: Settings) -> Told:
     """The sentences of some calls, by the cause that each of them carries; at most one read for the leads they name."""
     leads = {lead.id: lead for call in calls if (lead := _best_lead(call)) is not None}
-    named = {lead_id for call in calls for lead_id in (*call.cause_leads, call.best_lead_id) if lead_id is not None}
-    named |= {call.lead_id for call in calls if call.suspect and call.lead_id is not None}
+    leads.update((lead.id, lead) for call in calls for lead in call.named_leads or ())
+    asking = [call for call in calls if call.named_leads is None]
+    named = {lead_id for call in asking for lead_id in (*call.cause_leads, call.best_lead_id) if lead_id is not None}
+    named |= {call.lead_id for call in asking if call.suspect and call.lead_id is not None}
     leads.update(matching.leads_by_ids(gateway, named - leads.keys()))
     region, grace = settings.default_region, settings.link_grace_seconds
     details = {call.call_sid: causes.sentence(call.cause, call, leads, region, grace) for call in calls if call.cause}

@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeAlias, get_args
 from core.errors import BadInput
 from core.linking import fields
 from core.model import causes, phone, suspects
-from core.model.records import Call
+from core.model.records import CALL_COLUMNS, Call
 from core.store.gateway import AnyOf, Condition, Gateway, Order, Row, Where
 
-View: TypeAlias = Literal["unlinked", "set_aside", "suspect", "stuck", "dangling"]
+View: TypeAlias = Literal["unlinked", "set_aside", "suspect", "stuck", "dangling", "all"]
 Direction: TypeAlias = Literal["inbound", "outbound"]
 
 LARGEST_PAGE = 10_000
@@ -28,7 +28,11 @@ NEWEST_FIRST = (Order("started_at", descending=True), Order("sid_key", descendin
 WORST_FIRST = (Order("suspect"), *NEWEST_FIRST)
 PLACE_OF_WORST = 3
 RELATIONS = {"suspect": "suspect_links", "stuck": "stuck_calls", "dangling": "dangling_links"}
+WITH_NAMED_LEADS = "worklist_calls"
+"""``call_links`` with the leads that the sentences name, so that a page of them is one read."""
 VIEWS_OF_THEIR_OWN = frozenset(RELATIONS)
+# PostgREST sorts a function's rows by no column that is not asked for.
+_WITHOUT_NAMED = (*(column for column in CALL_COLUMNS if column != "named_leads"), "sid_key")
 STATUS_LENGTH = 50
 FEWEST_DIGITS = 3
 
@@ -39,7 +43,7 @@ class WorklistFilter:
 
     :ivar view: ``unlinked`` (without pending and set aside calls), ``set_aside``, ``suspect`` (linked calls whose lead
         does not fit, the worst kind first), ``stuck`` (not final long after they must have ended) or ``dangling`` (a
-        lead's current call that nothing else knows).
+        lead's current call that nothing else knows), ``all`` (every call, linked or not).
     :ivar cause: one cause; ``pending`` lists the calls that the plain list leaves out. In the view ``suspect`` one of
         :data:`core.model.suspects.SUSPECTS`; stuck and dangling calls have none.
     :ivar direction: ``inbound`` or ``outbound``; matches Twilio's ``outbound-api`` and the like.
@@ -88,7 +92,7 @@ def query(wanted: WorklistFilter, *, now: datetime, grace_seconds: int, region: 
     where += _of_time(wanted)
     worst_first = wanted.view == "suspect"
     if wanted.text is None:
-        return Query(RELATIONS.get(wanted.view, "call_links"), None, tuple(where), worst_first)
+        return Query(RELATIONS.get(wanted.view, WITH_NAMED_LEADS), None, tuple(where), worst_first)
     text = fields.prose("text", wanted.text, fields.TEXT_LENGTH)
     if wanted.view in VIEWS_OF_THEIR_OWN:
         return Query("worklist_matching", {"p_view": wanted.view, "p_text": text}, tuple(where), worst_first)
@@ -128,8 +132,8 @@ def check_page(limit: int, after: str | None) -> tuple[int, tuple[str, ...] | No
 
 def count(gateway: Gateway, wanted: Query) -> int:
     """Exactly how many calls the filter finds."""
-    # call_links joins leads to calls one to one; counting calls alone can be answered from an index.
-    relation = "calls" if wanted.relation == "call_links" else wanted.relation
+    # The views join leads to calls one to one; counting calls alone can be answered from an index.
+    relation = "calls" if wanted.relation in (WITH_NAMED_LEADS, "call_links") else wanted.relation
     return gateway.count(relation, where=wanted.where, args=wanted.args)
 
 
@@ -172,7 +176,8 @@ def _place(row: Row, worst_first: bool) -> tuple[str, ...]:
 def _chunk(gateway: Gateway, wanted: Query, position: tuple[str, ...] | None, limit: int) -> list[Row]:
     where = (*wanted.where, *(() if position is None else (_after(*position),)))
     order = WORST_FIRST if wanted.worst_first else NEWEST_FIRST
-    return gateway.select(wanted.relation, where=where, order=order, limit=limit, args=wanted.args)
+    columns = CALL_COLUMNS if wanted.relation == WITH_NAMED_LEADS else _WITHOUT_NAMED
+    return gateway.select(wanted.relation, columns=columns, where=where, order=order, limit=limit, args=wanted.args)
 
 
 def _after(started_at: str, call_sid: str, kind: str | None = None) -> Condition:
@@ -189,6 +194,8 @@ def _of_view(wanted: WorklistFilter, cutoff: datetime) -> list[Condition]:
     if view in VIEWS_OF_THEIR_OWN:
         return _of_other_view(view, wanted.cause)
     cause = None if wanted.cause is None else fields.choice("cause", wanted.cause, causes.CAUSES)
+    if view == "all":
+        return [Where("cause", "eq", cause)] if cause else []
     if view == "set_aside":
         where: list[Condition] = [Where("set_aside", "eq", True)]
         return [*where, Where("cause", "eq", cause)] if cause else where

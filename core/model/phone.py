@@ -86,6 +86,7 @@ def all_numbers(raw: str | None, region: str) -> tuple[PhoneNumber, ...]:
     return tuple(found.values())
 
 
+@lru_cache(REMEMBERED)
 def parts(raw: str | None) -> tuple[str, ...]:
     """The pieces of a phone field that may each be a number.
 
@@ -150,6 +151,7 @@ def country_code(e164: str) -> int | None:
     return parsed.country_code if parsed is not None else None
 
 
+@lru_cache(REMEMBERED)
 def display(e164: str) -> str:
     """A number as people read it, in the international format; anything else unchanged."""
     parsed = _parsed(e164, None) if e164.startswith("+") else None

@@ -17,6 +17,8 @@ def parse_time(value: str | None) -> datetime | None:
     if value is None:
         return None
     moment = datetime.fromisoformat(value)
+    if moment.tzinfo is UTC:
+        return moment
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -27,6 +29,8 @@ class Call:
     ``duration`` is in seconds, ``direction`` and ``status`` are Twilio's words, ``cause_leads`` are the lead ids that
     the cause's sentence names (best first). ``cause`` is None until judged, and for linked calls; ``suspect`` says why
     a link is (:mod:`core.model.suspects`), then ``cause_leads`` and the best candidate are the leads that fit better.
+    ``named_leads`` are the leads that the sentence names beside the best candidate, so far as they exist; None where
+    the row does not say.
     """
 
     call_sid: str
@@ -54,15 +58,24 @@ class Call:
     candidate_count: int = 0
     suspect: str | None = None
     lead_name: str | None = None
+    named_leads: "tuple[Lead, ...] | None" = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Call":
-        """A row of the view ``call_links``."""
-        known = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
+        """A row of the view ``worklist_calls``, or of ``call_links``, which has no ``named_leads``."""
+        known = dict(row) if row.keys() == _NAMES else {name: row[name] for name in CALL_COLUMNS if name in row}
         started = parse_time(row["started_at"])
         if started is None:
             raise ValueError(f"the call {row['call_sid']!r} has no start: calls.started_at is never null")
-        return cls(**{**known, "started_at": started, "cause_leads": tuple(row.get("cause_leads") or ())})
+        known["started_at"], known["cause_leads"] = started, tuple(row.get("cause_leads") or ())
+        if "named_leads" in known:
+            known["named_leads"] = tuple(Lead(**lead) for lead in known["named_leads"] or ())
+        return cls(**known)
+
+
+CALL_COLUMNS = tuple(Call.__dataclass_fields__)
+"""What :meth:`Call.from_row` reads of a row: no page needs to ask for more."""
+_NAMES = frozenset(CALL_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 import psycopg
 
 from core.errors import Busy, MigrationNeeded
-from core.store.connections import Connections, readable
+from core.store.connections import Connections, Plans, readable
 from core.store.failures import RETRYABLE, Way, function_missing, place, statement_failure
 from core.store.gateway import Condition, Order, Row
 from core.store.plain_rows import plain_rows
@@ -74,7 +74,7 @@ class PostgresGateway:
         """Rows of a table or view, or with ``args`` of a set-returning function."""
         source, given = self._source(relation, args)
         statement, params = select_rows(source, columns, where, order, limit)
-        rows = self._run(statement, given + params, plain_rows)
+        rows = self._run(statement, given + params, plain_rows, "force_generic_plan" if args is None else "auto")
         if rows is None:
             rows = self._value(as_json(statement), given + params)
         return rows
@@ -133,9 +133,9 @@ class PostgresGateway:
         """Run one statement that gives one value."""
         return self._run(statement, params, _only_value)
 
-    def _run(self, statement: str, params: Params, read: Callable[[Cursor], _Answer]) -> _Answer:
+    def _run(self, statement: str, params: Params, read: Callable[[Cursor], _Answer], plans: Plans = "auto") -> _Answer:
         try:
-            with self._connections.connection() as connection, connection.cursor() as cursor:
+            with self._connections.connection(plans) as connection, connection.cursor() as cursor:
                 if not self._connections.pooled:
                     return read(cursor.execute(statement.encode(), params))
                 with connection.transaction():

@@ -205,3 +205,28 @@ def test_the_trend_has_a_row_for_every_day_of_the_zone(db: str, connection: Conn
     with pytest.raises(BadInput, match=r"^zone is 'Nowhere'"):
         linking.per_day(3, "Nowhere")
     gateway.close()
+
+
+def test_a_page_is_one_read_whatever_its_sentences_name(
+    app: App, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = add_lead(connection, "Gone", "+14155550109")
+    one, other = (add_lead(connection, name, "+14155550101") for name in ("Ann", "Bo"))
+    add_lead(connection, "Cy", "(415) 555-0102")
+    for place, number in enumerate(("+14155550101", "+14155550102", "+14155550109")):
+        add_call(connection, place, counterpart=number)
+    app.linking.judge()
+    connection.execute("delete from leads where id = %s", [gone])
+    reads: list[str] = []
+    select = PostgresGateway.select
+
+    def noted(self: PostgresGateway, relation: str, **rest: Any) -> list[dict[str, Any]]:
+        reads.append(relation)
+        return select(self, relation, **rest)
+
+    monkeypatch.setattr(PostgresGateway, "select", noted)
+    page = app.linking.worklist(WorklistFilter())
+    assert reads == ["worklist_calls"]
+    assert f"Leads {one} (Ann) and {other} (Bo) have this number" in " ".join(page.details.values())
+    assert "Cy" in " ".join(page.details.values())
+    assert "gone meanwhile" in " ".join(page.details.values())
