@@ -41,6 +41,7 @@ CONFLICT_WORDS: Mapping[str, str] = {
     "duplicate_event_rows": "duplicate rows",
     "sid_variant": "SID variants",
     "two_leads_claim": "two leads claim",
+    "rejected_link": "rejected link",
     "missing_constraint": "missing constraint",
 }
 """The kinds of conflict, as they are written on every screen."""

@@ -1,17 +1,19 @@
 """The selected conflict: the sides that contradict each other, and the buttons that settle it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import streamlit as st
 
-from core.linking.conflicts import Claim, ConflictDetail, Side
+from core.linking.claims import Claim, Reading
+from core.linking.conflicts import ConflictDetail, Side
 from core.model.conflicts import to_normalise
 from core.model.records import Candidate
 from dashboard import candidates, formatting, links, reads, remedies, state, story
 
 MOST_OFFENDERS = 20
+MOST_ROWS = 8
 
 
 def show(item: ConflictDetail) -> None:
@@ -55,6 +57,9 @@ def _merge(item: ConflictDetail) -> None:
 def _choose_row(item: ConflictDetail) -> None:
     side = item.sides[0]
     _call(side)
+    for number, reading in enumerate(item.readings):
+        with st.container(key=f"candidate_reading_{number}", gap="xsmall"):
+            _reading(reading)
     _rows(item)
     rows = {str(row["id"]): row for row in side.events}
     holds = st.radio(
@@ -73,8 +78,21 @@ def _choose_row(item: ConflictDetail) -> None:
     )
 
 
+def _reading(reading: Reading) -> None:
+    """One of the sides of rows that contradict each other, with what speaks for it."""
+    rows = ", ".join(reading.rows[:MOST_ROWS]) + (" …" if len(reading.rows) > MOST_ROWS else "")
+    parts = (formatting.direction_words(reading.direction), _from_to(reading.from_number, reading.to_number))
+    head = f'<b>{escape(", ".join(parts))}</b> <span class="pb-muted">row {escape(rows)}</span>'
+    told = Candidate(0, None, None, "low", reading.evidence)
+    st.html(f'<p class="pb-line">{head}</p>' + candidates.reasons(told))
+
+
+def _from_to(from_number: str | None, to_number: str | None) -> str:
+    return f"{formatting.phone(from_number)} to {formatting.phone(to_number)}"
+
+
 def _row_words(row: Mapping[str, Any]) -> str:
-    numbers = f"{formatting.phone(row.get('from_number'))} to {formatting.phone(row.get('to_number'))}"
+    numbers = _from_to(row.get("from_number"), row.get("to_number"))
     return formatting.plain(f"Row {row['id']}: {formatting.direction_words(row.get('direction'))}, {numbers}")
 
 
@@ -121,11 +139,8 @@ def _candidates(side: Side) -> tuple[Candidate, ...]:
 def _claim(side: Side, claim: Claim, candidate: Candidate | None) -> None:
     number = f' <span class="pb-muted">{escape(formatting.clip(claim.phone, 40))}</span>' if claim.phone else ""
     name = escape(formatting.lead_label(claim.lead_id, claim.name))
-    sign = '<span class="pb-mark pb-ok" role="img" aria-label="for">+</span>'
-    claims = "".join(f"<li>{sign}{escape(words)}</li>" for words in _claims(claim, candidate))
-    st.html(f'<p class="pb-line"><b>{name}</b>{number}</p><ul class="pb-reasons">{claims}</ul>')
-    if candidate:
-        st.html(candidates.reasons(candidate))
+    now = ' <span class="pb-chip pb-ok">✓ linked now</span>' if claim.linked else ""
+    st.html(f'<p class="pb-line"><b>{name}</b>{number}{now}</p>' + candidates.reasons(_weighed(claim, candidate)))
     with st.container(horizontal=True, gap="small"):
         key = f"conflicts.choose.{claim.lead_id}"
         label = f"It belongs to lead {claim.lead_id}…"
@@ -133,13 +148,12 @@ def _claim(side: Side, claim: Claim, candidate: Candidate | None) -> None:
         links.show_lead(claim.lead_id, "Open the lead")
 
 
-def _claims(claim: Claim, candidate: Candidate | None) -> Iterator[str]:
-    if claim.linked:
-        yield "The call is linked to it now"
-    if claim.in_slot:
-        yield "Its call_sid names the call"
-    if claim.in_notes and candidate is None:  # else its evidence says so
-        yield "Its notes name the call"
+def _weighed(claim: Claim, candidate: Candidate | None) -> Candidate:
+    """The claim's evidence, and what else speaks for and against the lead."""
+    told = {each.kind for each in claim.evidence}
+    further = tuple(each for each in candidate.evidence if each.kind not in told) if candidate else ()
+    against = candidate.against if candidate else ()
+    return Candidate(claim.lead_id, claim.name, claim.phone, "low", (*claim.evidence, *further), against)
 
 
 def _add_constraint(_: ConflictDetail) -> None:
