@@ -4,14 +4,31 @@ Every change of ``call_sid`` goes through the link commands, so that the ledger 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, get_args
 
-from core.errors import BadInput
+from core.errors import BadInput, NotFound
 from core.linking import Options, fields
 from core.linking.commands import sql_options
 from core.model.records import Lead
-from core.model.rows import in_utc
-from core.store.gateway import Gateway, Where
+from core.model.rows import all_in_utc, in_utc
+from core.store.gateway import Gateway, Row, Where
+
+Sort: TypeAlias = Literal[
+    "id",
+    "name",
+    "email",
+    "phone",
+    "company",
+    "lead_source",
+    "lead_status",
+    "lead_priority",
+    "created_at",
+    "last_contacted_at",
+]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+"""Columns by which leads may be sorted."""
+TEXT_LENGTH = 200
 
 
 class Leads:
@@ -29,6 +46,55 @@ class Leads:
         """The lead, or None. Its ``call_sid`` is its current call."""
         rows = self._gateway.select("leads", where=(Where("id", "eq", fields.identifier("lead id", lead_id)),), limit=1)
         return Lead.from_row(in_utc(rows[0])) if rows else None
+
+    def get(self, lead_id: int) -> Lead:
+        """The lead.
+
+        :raises NotFound: when there is no such lead.
+        """
+        found = self.find_by_id(lead_id)
+        if found is None:
+            raise NotFound(f"There is no lead {lead_id}.")
+        return found
+
+    def page(
+        self,
+        *,
+        limit: int,
+        offset: int = 0,
+        sort: str = "created_at",
+        descending: bool = True,
+        status: str | None = None,
+        priority: str | None = None,
+        source: str | None = None,
+        search: str | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+    ) -> tuple[list[Row], int]:
+        """Whole rows of a page of leads, and how many leads the filters find (the backend's ``GET /api/leads``).
+
+        :param limit: 1 to 1000 leads.
+        :param offset: how many leads of the order to leave out.
+        :param sort: a column, one of :data:`SORTS`.
+        :param search: part of name, e-mail, phone or company.
+        :param created_from: created at or after this time; naive times are UTC.
+        :param created_to: created at or before this time.
+        :raises BadInput: when a filter cannot be meant.
+        """
+        given = {"status": status, "priority": priority, "source": source, "search": search}
+        filters = {name: fields.line(name, text, TEXT_LENGTH) for name, text in given.items() if text is not None}
+        for name, moment in (("date_from", created_from), ("date_to", created_to)):
+            if moment is not None:
+                filters[name] = fields.moment(name, moment).isoformat()
+        told = self._gateway.call(
+            "list_leads",
+            p_limit=fields.whole("limit", limit, 1, 1000),
+            p_offset=fields.whole("offset", offset, 0, 2**63 - 1),
+            p_filter=filters,
+            p_sort=fields.choice("sort", sort, SORTS),
+            p_descending=descending,
+        )
+        return list(all_in_utc(told["rows"])), told["total"]
 
     def find_by_call_sid(self, call_sid: str) -> Lead | None:
         """The lead that a call is linked to, as its current call or as history; None when it is linked to none."""
