@@ -16,7 +16,7 @@ from core.model.counterpart import CallFacts
 from core.settings import Settings
 from core.store.gateway import Gateway, Row, Where
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raise it when a rule of :mod:`core.model` changes what it says: every call is judged again."""
 BATCH = 1000
 FINGERPRINT = "judge_fingerprint"
@@ -135,6 +135,7 @@ def _judgement(facts: CallFacts, assessment: Assessment) -> Row:
         "best_evidence": None,
         "candidate_count": 0,
         "suspect": None,
+        "keys": list(facts.said.keys),
     }
     suspicion, found = assessment.suspicion, assessment.candidates
     if suspicion is not None:
@@ -145,6 +146,7 @@ def _judgement(facts: CallFacts, assessment: Assessment) -> Row:
         best = found[0]
         judgement["best_lead_id"] = best.lead_id
         judgement["best_confidence"] = best.confidence
-        judgement["best_evidence"] = best.evidence[0].kind
+        told = suspicion.kind if suspicion is not None else None
+        judgement["best_evidence"] = told or best.evidence[0].kind
         judgement["candidate_count"] = len(found)
     return judgement

@@ -13,7 +13,7 @@ from core.model import phone
 from core.model.records import Call, Lead, LinkEvent
 from core.model.rows import all_in_utc, in_utc
 from core.settings import Settings
-from core.store.gateway import AnyOf, Gateway, Row, Where
+from core.store.gateway import AnyOf, Gateway, Order, Row, Where
 
 MOST_MATCHES = 25
 MOST_SIDS = 20
@@ -75,7 +75,9 @@ def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) ->
     history = tuple(LinkEvent.from_row(row) for row in told.get("history") or ())
     detail = sentences.about(gateway, [call], settings).details.get(call.call_sid)
     events, transcripts = all_in_utc(told.get("events")), all_in_utc(told.get("transcripts"))
-    known = stages.Known(call, bool(told["call"].get("ended")), events, transcripts, lead, history, call.cause, detail)
+    jobs = all_in_utc(_jobs(gateway, call))
+    ended = bool(told["call"].get("ended"))
+    known = stages.Known(call, ended, events, transcripts, lead, history, call.cause, detail, jobs)
     return Story(
         call=call,
         cause=call.cause,
@@ -93,7 +95,14 @@ def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) ->
         lead_calls_total=told.get("lead_calls_total") or 0,
         slots=tuple(told.get("slots") or ()),
         stages=stages.strip(known),
+        job=jobs[0] if jobs else None,
     )
+
+
+def _jobs(gateway: Gateway, call: Call) -> list[Row]:
+    """The jobs whose result names the call, newest first."""
+    newest = (Order("job_at", descending=True), Order("job_id", descending=True))
+    return gateway.select("job_results", where=(Where("call_sid", "eq", call.call_sid),), order=newest, limit=5)
 
 
 def _named(gateway: Gateway, named: Sequence[str]) -> list[Call]:

@@ -67,15 +67,22 @@ def assess_all(
 def assess(call: CallFacts, other: Counterpart, around: Neighbourhood, region: str) -> Assessment:
     """Cause and candidates of one call, from the leads around it."""
     having = holders.of(other.e164, around.by_key.get(other.key or "", ()), region) if other.e164 is not None else ()
-    ids = {*call.mentions, *(link.lead_id for link in call.earlier)}
+    ids = _named_ids(call)
     named = {lead_id: around.by_id[lead_id] for lead_id in ids if lead_id in around.by_id}
-    found = evidence.candidates(call, other, named, having, region)
+    fitting = [lead for key in call.said.keys for lead in around.by_key.get(key, ())]
+    found = evidence.candidates(call, other, named, having, region, fitting)
     order = {candidate.lead_id: place for place, candidate in enumerate(found)}
     best_first = sorted(having, key=lambda holder: order[holder.lead.id])
     if call.lead_id is not None:
         linked = around.by_id.get(call.lead_id)
-        return Assessment(other, None, found, suspects.decide(call, other, linked, best_first, region))
+        return Assessment(other, None, found, suspects.decide(call, other, linked, best_first, region, found))
     return Assessment(other, causes.decide(call, other, best_first), found)
+
+
+def _named_ids(call: CallFacts) -> set[int]:
+    """The leads that notes, jobs and the ledger name for a call; those of the ledger so far as they exist."""
+    jobs = {job.lead_id for job in call.windows if job.lead_id is not None and job.exists}
+    return {*call.proof, *jobs, *(link.lead_id for link in call.earlier if link.exists)}
 
 
 def leads_by_ids(gateway: Gateway, ids: Iterable[int]) -> dict[int, Lead]:
@@ -89,8 +96,8 @@ def leads_by_ids(gateway: Gateway, ids: Iterable[int]) -> dict[int, Lead]:
 
 
 def _neighbourhood(gateway: Gateway, calls: Sequence[CallFacts], others: Sequence[Counterpart]) -> Neighbourhood:
-    keys = sorted({other.key for other in others if other.key is not None})
-    ids = {lead_id for call in calls for lead_id in (*call.mentions, *(e.lead_id for e in call.earlier if e.exists))}
+    keys = sorted({o.key for o in others if o.key is not None} | {key for call in calls for key in call.said.keys})
+    ids = {lead_id for call in calls for lead_id in _named_ids(call)}
     ids |= {call.lead_id for call in calls if call.lead_id is not None}
     by_key: dict[str, list[Lead]] = {}
     for start in range(0, len(keys), KEYS_AT_ONCE):

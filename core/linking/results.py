@@ -81,7 +81,7 @@ class Story:
     :ivar lead_calls: the newest 20 calls of its lead, newest first, with ``call_sid``, ``state``, ``started_at``,
         ``direction``, ``status`` and ``duration``; ``lead_calls_total`` says how many there are.
     :ivar slots: ids of the leads whose ``call_sid`` names this call: one for a current call, several for a conflict.
-    :ivar job: the queue job, or None: the queue is not read yet.
+    :ivar job: the row of ``job_results`` whose result names this call, or None where no such job was kept.
     """
 
     call: Call

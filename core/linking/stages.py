@@ -16,7 +16,9 @@ BROKEN_CAUSES = frozenset({"link_write_failed", "lead_deleted"})
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the rows of one call say. ``cause`` and ``detail`` are those of an unlinked call."""
+    """What the rows of one call say. ``cause`` and ``detail`` are those of an unlinked call, ``jobs`` rows of
+    ``job_results`` whose result names the call, newest first.
+    """
 
     call: Call
     ended: bool
@@ -26,10 +28,11 @@ class Known:
     history: Sequence[LinkEvent]
     cause: str | None
     detail: str | None
+    jobs: Sequence[Row] = ()
 
 
 def strip(known: Known) -> tuple[Stage, ...]:
-    """The five stages in order. Jobs are not read yet and Twilio is not asked: what is unknown is called so."""
+    """The five stages in order. Twilio is not asked, and a job that nobody kept is forgotten: unknown is called so."""
     return (_job(known), _twilio(known), _events(known), _transcript(known), _lead(known))
 
 
@@ -43,9 +46,20 @@ def duration(seconds: int) -> str:
 
 
 def _job(known: Known) -> Stage:
+    if known.jobs:
+        return _job_stage(known.jobs[0])
     if known.events and (known.call.direction or "").startswith("inbound") and _has_numbers(known.call):
         return Stage("job", "not_applicable", "An inbound call has no queue job.")
-    return Stage("job", "unknown", "Job results are not read yet, so whether a job dialled this call is not known.")
+    return Stage("job", "unknown", "No job is known that dialled this call; the queue forgets its jobs after days.")
+
+
+def _job_stage(job: Row) -> Stage:
+    name = f"Job {job['job_id']}" + (f" ({job['name']})" if job.get("name") else "")
+    made_for = f"for lead {job['lead_id']}" if job.get("lead_id") is not None else "without a lead"
+    tries = f" in {job['attempts']} attempts" if (job.get("attempts") or 0) > 1 else ""
+    state: StageState = "ok" if job["state"] in ("completed", "active") else "failed"
+    ended = "dialled it" if state == "ok" else f"dialled it and is {job['state']}"
+    return Stage("job", state, f"{name} {ended} {made_for}{tries}.")
 
 
 def _twilio(known: Known) -> Stage:

@@ -87,12 +87,11 @@ def _unlinked_by_hand(known: _Known) -> Decision | None:
 
 
 def _link_write_failed(known: _Known) -> Decision | None:
-    return Decision("link_write_failed", known.call.mentions) if len(known.call.mentions) == 1 else None
+    return Decision("link_write_failed", known.call.proof) if len(known.call.proof) == 1 else None
 
 
 def _lead_deleted(known: _Known) -> Decision | None:
-    gone = tuple(link.lead_id for link in known.call.earlier if not link.exists)
-    return Decision("lead_deleted", gone[:MOST_NAMED]) if gone else None
+    return Decision("lead_deleted", known.call.gone[:MOST_NAMED]) if known.call.gone else None
 
 
 def _no_numbers(known: _Known) -> Decision | None:
@@ -183,7 +182,10 @@ def _one_sentence(cause: str, lead_id: int, lead: Lead | None, call: Call, regio
     if cause == "unlinked_by_hand":
         return f"Somebody unlinked it from {_inside(who)}; automation leaves it alone."
     if cause == "link_write_failed":
-        return f"The notes of {_inside(who)} name this call, but the link was never stored."
+        proof = f"The notes of {_inside(who)} name this call"
+        if call.best_evidence == "job_result" and call.best_lead_id == lead_id:
+            proof = f"The job that dialled this call was made for {_inside(who)}, as its result says"
+        return f"{proof}, but the call is not linked to it."
     if cause == "missed_match":
         return f"{who} has exactly this number, yet the call was never linked."
     return f"{who} {_how_written(lead, call.counterpart, region)}."
@@ -213,7 +215,7 @@ def _call_sentence(cause: str, call: Call) -> str:
     number = phone.display(call.counterpart) if call.counterpart else _their_text(call)
     sentences = {
         "unlinked_by_hand": "It was unlinked by hand; automation leaves it alone.",
-        "link_write_failed": "A lead's notes name this call, but the link was never stored.",
+        "link_write_failed": "A job's result or a lead's notes name a lead for this call, but it is not linked.",
         "lead_deleted": "It belonged to a lead that has been deleted.",
         "no_numbers": _no_numbers_sentence(call),
         "own_numbers_only": "There is no number on it but our own.",

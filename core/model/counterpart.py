@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from core.model import phone
 from core.model.phone import PhoneNumber
 from core.model.records import parse_time
+from core.model.spoken import NOTHING, Line, Said, said
 
 Standing: TypeAlias = Literal["known", "withheld", "ours", "missing", "unreadable"]
 
@@ -38,12 +39,53 @@ class EarlierLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """A job of the queue: its result names the call, or it was made for the call's number at its time.
+
+    :ivar lead_id: the lead that it was made for; None for a call without a lead.
+    :ivar exists: that lead is still there.
+    :ivar call_sid: the call that its own result names.
+    :ivar attempts: how often it was begun.
+    :ivar processed_at: when its last attempt began.
+    """
+
+    queue: str
+    job_id: str
+    job_at: datetime
+    lead_id: int | None
+    exists: bool
+    to_number: str | None = None
+    call_sid: str | None = None
+    attempts: int = 1
+    processed_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def source(self) -> str:
+        """The row of ours that keeps it."""
+        return f"job_results/{self.queue}/{self.job_id}@{self.job_at.isoformat()}"
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Job":
+        """An item of ``jobs`` or ``windows`` in the SQL function ``judge_facts``."""
+        added = parse_time(row["job_at"])
+        if added is None:
+            raise ValueError(f"the job {row['job_id']!r} has no time: job_results.job_at is never null")
+        known = {name: row.get(name) for name in ("queue", "job_id", "lead_id", "to_number", "call_sid")}
+        times = {name: parse_time(row.get(name)) for name in ("processed_at", "finished_at")}
+        return cls(job_at=added, exists=bool(row["exists"]), attempts=row.get("attempts") or 0, **known, **times)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
 class CallFacts:
     """What the rules look at in a call.
 
     :ivar mentions: the existing leads whose notes name the call.
     :ivar confirmed: a person said that it belongs to the lead that it is linked to.
     :ivar overruled_lead: the existing lead to which a person had linked it when another program moved it, or None.
+    :ivar jobs: the jobs whose result names the call, oldest first.
+    :ivar windows: jobs for one of its numbers that may have dialled it, see the SQL function ``judge_facts``.
+    :ivar said: what its callers said of themselves.
     """
 
     call_sid: str
@@ -58,6 +100,21 @@ class CallFacts:
     test: bool = False
     confirmed: bool = False
     overruled_lead: int | None = None
+    jobs: tuple[Job, ...] = ()
+    windows: tuple[Job, ...] = ()
+    said: Said = NOTHING
+
+    @property
+    def proof(self) -> tuple[int, ...]:
+        """The existing leads that a job's result or notes name, by id."""
+        named = {job.lead_id for job in self.jobs if job.lead_id is not None and job.exists}
+        return tuple(sorted(named | set(self.mentions)))
+
+    @property
+    def gone(self) -> tuple[int, ...]:
+        """The leads that a job's result or the ledger names and that are gone, the job's first."""
+        made_for = (job.lead_id for job in self.jobs if job.lead_id is not None and not job.exists)
+        return tuple(dict.fromkeys((*made_for, *(link.lead_id for link in self.earlier if not link.exists))))
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "CallFacts":
@@ -78,6 +135,9 @@ class CallFacts:
             test=bool(row.get("test")),
             confirmed=bool(row.get("confirmed")),
             overruled_lead=row.get("overruled_lead"),
+            jobs=tuple(Job.from_row(job) for job in row.get("jobs") or ()),
+            windows=tuple(Job.from_row(job) for job in row.get("windows") or ()),
+            said=said(Line.from_row(line) for line in row.get("spoken") or ()),
         )
 
 

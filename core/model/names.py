@@ -1,4 +1,4 @@
-"""Names of people: how they are compared as a transcriber writes what it hears, and the keys by which they are found."""
+"""Names of people: compared as a transcriber writes what it hears, and the keys by which they are found."""
 
 import hashlib
 import re

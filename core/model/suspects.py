@@ -1,7 +1,9 @@
-"""Does a linked call's lead fit its number? A link is suspect as far as the numbers tell, and never where proof speaks.
+"""Does a linked call's lead fit the evidence? A link is suspect where proof names another lead, and as far as numbers
+and what was said tell; never where proof speaks for it.
 
-Proof is a person's decision that still stands, and the lead's own notes naming the call. Where the lead's phone field
-holds no readable number, or the other party is withheld or one of ours, numbers say nothing.
+Proof is a person's decision that still stands, the result of the job that dialled the call, and the lead's own notes
+naming it. Where the lead's phone field holds no readable number, or the other party is withheld or one of ours, numbers
+say nothing. What was said counts on inbound calls only: anybody may answer a lead's telephone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +14,7 @@ from core.model import phone
 from core.model.causes import MOST_NAMED, named, writing
 from core.model.counterpart import CallFacts, Counterpart
 from core.model.holders import Holder
-from core.model.records import Call, Lead
+from core.model.records import Call, Candidate, Lead
 
 Suspect: TypeAlias = Literal["other_lead", "other_number", "overruled"]
 SUSPECTS: tuple[Suspect, ...] = get_args(Suspect)
@@ -21,34 +23,85 @@ SUSPECTS: tuple[Suspect, ...] = get_args(Suspect)
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """Why a link is suspect, with the leads that fit better, best first."""
+    """Why a link is suspect, with the leads that fit better, best first.
+
+    :ivar kind: the kind of evidence (:data:`core.model.evidence.FOR`) that tells; None: the number.
+    """
 
     suspect: Suspect
     better: tuple[int, ...] = ()
+    kind: str | None = None
+
+
+SAID = ("spoken_email", "spoken_number", "spoken_full_name", "spoken_first_name")
+CONTRADICTED = frozenset({"other_name_spoken", "other_email_spoken", "other_number_spoken"})
 
 
 def decide(
-    call: CallFacts, counterpart: Counterpart, linked: Lead | None, holders: Sequence[Holder], region: str
+    call: CallFacts,
+    counterpart: Counterpart,
+    linked: Lead | None,
+    holders: Sequence[Holder],
+    region: str,
+    candidates: Sequence[Candidate] = (),
 ) -> Suspicion | None:
     """Whether a call's link is suspect; None when it is not, or when nothing can be told.
 
-    ``other_lead``: another lead has the counterpart's number and the linked one does not. ``other_number``: nobody else
+    ``other_lead``: proof names another lead, or another lead has the counterpart's number and the linked one does not,
+    or the caller said to be another lead. ``other_number``: nobody else
     has it, and the linked lead's field holds another number. ``overruled``: a person linked the call to another lead,
     and another program moved it.
 
     :param linked: the lead that the call is linked to, or None when it is gone.
     :param holders: the leads that have the counterpart's number, best first.
     :param region: ISO 3166 region in which a number without country code is read.
+    :param candidates: the call's candidates, best first.
     """
-    if linked is None or call.test or call.confirmed or linked.id in call.mentions:
+    if linked is None or call.test or call.confirmed or linked.id in call.proof:
         return None
-    return _by_number(counterpart, linked, holders, region) or _overruled(call)
+    return (
+        _by_proof(call, candidates)
+        or _by_number(counterpart, linked, holders, region, candidates)
+        or _by_speech(call, linked, candidates)
+        or _overruled(call)
+    )
 
 
-def _by_number(counterpart: Counterpart, linked: Lead, holders: Sequence[Holder], region: str) -> Suspicion | None:
+def _by_proof(call: CallFacts, candidates: Sequence[Candidate]) -> Suspicion | None:
+    if not call.proof:
+        return None
+    better = tuple(candidate.lead_id for candidate in candidates if candidate.lead_id in call.proof) or call.proof
+    made_for = {job.lead_id for job in call.jobs}
+    return Suspicion("other_lead", better[:MOST_NAMED], "job_result" if better[0] in made_for else "notes")
+
+
+def _by_speech(call: CallFacts, linked: Lead, candidates: Sequence[Candidate]) -> Suspicion | None:
+    if not (call.direction or "").strip().lower().startswith("inbound"):
+        return None
+    held = next((candidate for candidate in candidates if candidate.lead_id == linked.id), None)
+    if held is None or not CONTRADICTED & {doubt.kind for doubt in held.against}:
+        return None
+    best = candidates[0]
+    kinds = [item.kind for item in best.evidence if item.kind in SAID]
+    if best.lead_id == linked.id or not kinds or best.confidence == "low":
+        return None
+    return Suspicion("other_lead", (best.lead_id,), kinds[0])
+
+
+def _is_borne_out(linked: Lead, candidates: Sequence[Candidate]) -> bool:
+    """Does a job of just that time, or what the caller said, speak for the link, whatever telephone it was?"""
+    held = next((candidate for candidate in candidates if candidate.lead_id == linked.id), None)
+    return held is not None and any(
+        item.kind in ("job_window", "spoken_email", "spoken_number", "spoken_full_name") for item in held.evidence
+    )
+
+
+def _by_number(
+    counterpart: Counterpart, linked: Lead, holders: Sequence[Holder], region: str, candidates: Sequence[Candidate]
+) -> Suspicion | None:
     if counterpart.e164 is None or any(holder.lead.id == linked.id for holder in holders):
         return None
-    if not phone.all_numbers(linked.phone, region):
+    if _is_borne_out(linked, candidates) or not phone.all_numbers(linked.phone, region):
         return None
     firm = tuple(holder.lead.id for holder in holders if holder.firm)
     return Suspicion("other_lead", firm[:MOST_NAMED]) if firm else Suspicion("other_number")
@@ -72,11 +125,24 @@ def sentence(call: Call, leads: Mapping[int, Lead]) -> str:
         before = _names(call.cause_leads, leads) or "another lead"
         return f"A person had linked it to {before}, and another program moved it to {_inside(who)}."
     has = f", which has {writing(linked)}" if linked is not None and writing(linked) else ""
+    told = _TOLD.get(call.best_evidence or "")
+    if call.suspect == "other_lead" and told and call.cause_leads:
+        return f"{told.format(who=_names(call.cause_leads[:1], leads))}; it is linked to {_inside(who)}."
     number = phone.display(call.counterpart) if call.counterpart else "the call's number"
     if call.suspect == "other_lead":
         others = f"{_capital(_names(call.cause_leads, leads))} {_have(call.cause_leads)}"
         return f"{others} {number}; it is linked to {_inside(who)}{has}."
     return f"It is linked to {_inside(who)}{has}; the call was with {number}, which no lead has."
+
+
+_TOLD = {
+    "job_result": "The job that dialled the call was made for {who}, as its result says",
+    "notes": "The notes of {who} name the call",
+    "spoken_email": "The caller gave the e-mail address of {who}",
+    "spoken_number": "The caller gave the number of {who} as their own",
+    "spoken_full_name": "The caller introduced themselves with the name of {who}",
+    "spoken_first_name": "The caller introduced themselves with the first name of {who}, or the last",
+}
 
 
 def _names(ids: Sequence[int], leads: Mapping[int, Lead]) -> str:

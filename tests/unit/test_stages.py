@@ -38,7 +38,7 @@ def test_the_stages_come_in_order() -> None:
     assert list(strip()) == ["job", "twilio", "events", "transcript", "lead"]
 
 
-def test_no_job_result_is_known_yet() -> None:
+def test_without_a_job_result_the_job_is_unknown() -> None:
     assert strip()["job"].state == "unknown"
     inbound = strip(replace(CALL, direction="inbound"))
     assert inbound["job"].state == "not_applicable"

@@ -71,7 +71,7 @@ def test_proof_beats_numbers() -> None:
     assert decided(BOB, (ANN,), mentions=(2,)) is None
     assert decided(BOB, (ANN,), confirmed=True) is None
     assert decided(BOB, (ANN,), test=True) is None
-    assert decided(BOB, (ANN,), mentions=(1,)) == Suspicion("other_lead", (1,)), (
+    assert decided(BOB, (ANN,), mentions=(1,)) == Suspicion("other_lead", (1,), "notes"), (
         "the other's notes are no proof for Bob"
     )
 
