@@ -39,6 +39,23 @@ alter table public.bulk_pairs enable row level security;
 create or replace function public.patchbay_bulk_request(p_batch uuid, p_sid text) returns text language sql immutable parallel safe as
 $$ select 'bulk/' || p_batch || '/' || p_sid $$;
 
+-- The event that this request wrote already, or null. Two requests with one id wait for each other here. (As before, but always by the
+-- index: a session keeps its plan, and a batch's events are many times as many as there were when it was made.)
+create or replace function public.patchbay_repeated(p_options jsonb) returns public.link_events
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_event public.link_events;
+begin
+  if p_options ->> 'request_id' is null then return null; end if;
+  perform pg_advisory_xact_lock(hashtextextended('patchbay ' || (p_options ->> 'request_id'), 0));
+  select * into v_event from public.link_events where request_id = p_options ->> 'request_id';
+  if v_event.id is not null and v_event.request is distinct from p_options -> 'request' then
+    raise exception using errcode = 'PB005', message = 'this request id was already used for another command',
+      hint = 'Use a new request id for every command.';
+  end if;
+  return v_event;
+end $$;
+
 -- The slots of some leads, and the newest of their linked calls, to which an empty slot goes unless a newer call comes.
 create or replace function public.bulk_slots(p_leads bigint[]) returns jsonb
 language sql stable security definer set search_path = '' set timezone = 'UTC' as $$

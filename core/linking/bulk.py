@@ -6,9 +6,11 @@ with a request id made of batch and call, so doing it again changes nothing. Bef
 computed again; a call, lead or slot that is not what the plan shows any more is skipped and listed.
 """
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
@@ -34,6 +36,8 @@ BatchState: TypeAlias = Literal["planned", "running", "done", "cancelled"]
 
 PAIRS_AT_ONCE = 100
 """Candidates are computed again for so many calls at once: a fraction of a second before they are linked."""
+SIDE_BY_SIDE = 4
+"""So many calls of different leads are linked at a time; the calls of one lead follow each other."""
 STORED_AT_ONCE = 1000
 BEAT_SECONDS = 0.5
 """How often a worker says that it is there, and looks whether it shall stop."""
@@ -41,6 +45,9 @@ ABANDONED_SECONDS = 15.0
 """A running batch without a beat for so long has no worker any more."""
 PATIENCE_SECONDS = 60.0
 """So long a database that does not answer is waited for; then the batch stays as it is, to be carried on."""
+
+MOST_FAILURES = 5
+"""So often in a row the database may fail without a call being linked in between."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -316,31 +323,76 @@ class _Worker:
         self._done, self._skips = status.done, sum(status.skipped.values())
         self._unsaid: list[Row] = []
         self._beaten = 0.0
+        self._going_on = True  # nobody wants it to stop
+        self._in_step = True  # the database answered so far
+        self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Work until nothing is open, or somebody wants it to stop."""
+        """Work until nothing is open, or somebody wants it to stop.
+
+        When the database was away it is looked again from the beginning: a lead's newer calls go first.
+
+        :raises core.errors.Unavailable: when it fails again and again without a call being linked in between.
+        """
+        failures = 0
+        self._beat()
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="bulk-link") as side_by_side:
+            while self._going_on:
+                was_done = self._done
+                try:
+                    if not self._once_through(side_by_side):
+                        return
+                except Unavailable:
+                    failures = failures + 1 if self._done == was_done else 0
+                    if failures > MOST_FAILURES:
+                        raise
+                self._look_again()
+
+    def _look_again(self) -> None:
+        """Go by what the database has, once it answers."""
+        status = read(self._gateway, self._status.batch_id)
+        self._done, self._skips = status.done, sum(status.skipped.values())
+        self._in_step = True
+        self._beat()
+
+    def _once_through(self, side_by_side: ThreadPoolExecutor) -> bool:
+        """Go through what is open, newest first; says whether anything was."""
         place = 0
-        going_on = self._beat()
-        while going_on:
+        while self._going_on:
             rows = _some_pairs(self._gateway, self._status.batch_id, "open", place, PAIRS_AT_ONCE)
             if not rows:
                 break
             place = rows[-1]["place"]
-            going_on = self._link_all(rows)
-        self._beat()
+            verdicts = self._verdicts(rows)
+            lanes = [[row for row in rows if row["lead_id"] % SIDE_BY_SIDE == lane] for lane in range(SIDE_BY_SIDE)]
+            waiting = [side_by_side.submit(self._link_in_turn, lane, verdicts) for lane in lanes if lane]
+            wait(waiting)
+            for each in waiting:
+                each.result()
+            self._beat()
+        return place > 0
 
-    def _link_all(self, rows: Sequence[Row]) -> bool:
-        verdicts = self._verdicts(rows)
+    def _link_in_turn(self, rows: Sequence[Row], verdicts: Mapping[str, Candidate | Skip]) -> None:
+        """Link calls one after the other: a lead's calls follow each other, the newest first."""
         for row in rows:
-            if time.monotonic() - self._beaten > BEAT_SECONDS and not self._beat():
-                return False
-            skip = self._link(row, verdicts[row["call_sid"]])
+            if time.monotonic() - self._beaten > BEAT_SECONDS:
+                self._beat()
+            if not (self._going_on and self._in_step):
+                return
+            try:
+                skip = self._link(row, verdicts[row["call_sid"]])
+            except BaseException:
+                self._in_step = False  # the other lanes stop too
+                raise
+            self._count(row, skip)
+
+    def _count(self, row: Row, skip: Skip | None) -> None:
+        with self._lock:
             self._done += 1
             if skip is not None:
                 self._skips += 1
                 self._unsaid.append({"place": row["place"], "skipped": skip.reason, "detail": skip.sentence})
             self._told(BulkProgress(self._status.batch_id, self._done, self._status.total, self._skips))
-        return self._beat()
 
     def _verdicts(self, rows: Sequence[Row]) -> dict[str, Candidate | Skip]:
         """What the rules say of these calls now."""
@@ -378,15 +430,18 @@ class _Worker:
         )
         command = Command("link", sid, lead_id, options=options)
         try:
-            event = _patiently(commands.run, self._gateway, command, actor=self._actor)
+            event = commands.run(self._gateway, command, actor=self._actor)
         except (Refused, NotFound, Busy) as refusal:
             return moved or _refused(sid, lead_id, refusal)
         return None if event is not None else Skip(sid, "already_linked", "It is linked already.", lead_id)
 
-    def _beat(self) -> bool:
-        unsaid, self._unsaid = self._unsaid, []
-        self._beaten = time.monotonic()
-        return bool(_patiently(self._gateway.call, "bulk_beat", p_batch=self._status.batch_id, p_skipped=unsaid))
+    def _beat(self) -> None:
+        """Say that somebody works on it and what was skipped; learn whether to go on."""
+        with self._lock:
+            unsaid, self._unsaid = self._unsaid, []
+            self._beaten = time.monotonic()
+        if not _patiently(self._gateway.call, "bulk_beat", p_batch=self._status.batch_id, p_skipped=unsaid):
+            self._going_on = False
 
 
 def _moved(row: Row, said: Candidate | Skip) -> Skip | None:
