@@ -42,7 +42,7 @@ def per_day(table: pd.DataFrame, theme: str) -> go.Figure:
             },
             hovertemplate="%{y:,} " + words.lower() + "<extra></extra>",
         )
-    figure.update_layout(barmode="stack", hovermode="x unified", bargap=0.18, **_layout(colours))
+    figure.update_layout(barmode="stack", hovermode="x unified", bargap=0.18, **layout(colours))
     figure.update_xaxes(
         showgrid=False,
         fixedrange=True,
@@ -77,7 +77,7 @@ def by_cause(table: pd.DataFrame, theme: str) -> go.Figure:
         marker={"color": colours["unlinked"], "line": {"width": 0}},
         hovertemplate="%{y}: %{x:,} calls<extra></extra>",
     )
-    figure.update_layout(bargap=0.28, showlegend=False, **_layout(colours))
+    figure.update_layout(bargap=0.28, showlegend=False, **layout(colours))
     figure.update_xaxes(visible=False, fixedrange=True)
     figure.update_yaxes(
         autorange="reversed", fixedrange=True, ticksuffix="  ", automargin=True, tickfont_color=colours["text"]
@@ -85,9 +85,13 @@ def by_cause(table: pd.DataFrame, theme: str) -> go.Figure:
     return figure
 
 
-def _layout(colours: Mapping[str, str]) -> dict[str, Any]:
+def layout(colours: Mapping[str, str], *, height: int = HEIGHT) -> dict[str, Any]:
+    """What every chart has in common.
+
+    :param height: in pixels.
+    """
     return {
-        "height": HEIGHT,
+        "height": height,
         "margin": {"l": 4, "r": 34, "t": 26, "b": 4},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

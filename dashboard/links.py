@@ -127,6 +127,11 @@ def lead(lead_id: int) -> Target:
     return Target("leads", {"lead": str(lead_id)})
 
 
+def number(e164: str) -> Target:
+    """One telephone number: the rule about it, the leads that have it, all its calls."""
+    return Target("leads", {"number": e164})
+
+
 def leads(text: str | None = None) -> Target:
     """The leads that a text finds, or all."""
     return Target("leads", {"q": text} if text else {})
@@ -135,6 +140,11 @@ def leads(text: str | None = None) -> Target:
 def show_lead(lead_id: int, words: str | None = None) -> None:
     """A lead as a link."""
     show(formatting.plain(words or f"Lead {lead_id}"), lead(lead_id), help=f"Open lead {lead_id}")
+
+
+def show_number(e164: str, words: str | None = None) -> None:
+    """A number as a link to its page."""
+    show(formatting.plain(words or formatting.phone(e164)), number(e164), help="What is known of this number")
 
 
 def go(target: Target) -> None:

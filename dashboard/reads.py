@@ -11,6 +11,7 @@ from core.errors import Refused
 from core.linking import Command, System
 from core.linking.conflicts import ConflictPage, Constraint
 from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
+from core.linking.number_rules import NumberStory
 from core.linking.results import Check, Matches, Story, WorklistPage
 from core.linking.search import Hits
 from core.linking.views import NumberPage
@@ -175,6 +176,12 @@ def lead_story(lead_id: int) -> LeadStory:
 
 
 @st.cache_data(ttl=5, max_entries=32, show_spinner=False)
+def number(text: str, after: str | None) -> NumberStory:
+    """Everything about a number, with one page of its calls."""
+    return console.shared().linking.number(text, limit=PAGE_SIZE, after=after)
+
+
+@st.cache_data(ttl=5, max_entries=32, show_spinner=False)
 def phone_preview(lead_id: int, phone: str) -> PhonePreview:
     """What storing this number for a lead would change."""
     return console.shared().linking.preview_phone(lead_id, phone)
@@ -244,6 +251,7 @@ _CACHES = (
     ticket,
     leads,
     lead_story,
+    number,
     phone_preview,
     conflicts,
     constraint,

@@ -12,7 +12,7 @@ from core.linking.conflicts import Constraint, MergePreview, NormalisePreview, S
 from core.linking.lead_book import PhonePreview
 from core.model.records import LinkEvent
 from core.store.gateway import Row
-from dashboard import formatting, reads, sides
+from dashboard import formatting, reads, ruling, sides
 from dashboard.state import Action, Intent
 
 MOST_LISTED = 12
@@ -240,6 +240,16 @@ def _run_phone(linking: Linking, intent: Intent, seen: PhonePreview, options: Op
     return Outcome(event, words_of(event)) if event else None
 
 
+def _told(run: Callable[[Linking, Intent, Any, Options], str | None]) -> Callable[..., Outcome | None]:
+    """What leaves no link event says in words what it did."""
+
+    def outcome(linking: Linking, intent: Intent, seen: Any, options: Options) -> Outcome | None:
+        words = run(linking, intent, seen, options)
+        return None if words is None else Outcome(None, words)
+
+    return outcome
+
+
 def _as_seen(seen: Options, options: Options) -> Options:
     return replace(seen, reason=options.reason, request_id=options.request_id)
 
@@ -265,6 +275,12 @@ REMEDIES: Mapping[Action, Remedy] = {
         _run_normalise,
     ),
     "set_phone": Remedy("Change the phone of lead {lead}?", "Store this number", _phone, _show_phone, _run_phone),
+    "set_number_rule": Remedy(
+        "Rule about this number?", "Set this rule", ruling.preview, ruling.show, _told(ruling.set_rule)
+    ),
+    "end_number_rule": Remedy(
+        "End the rule about this number?", "End the rule", ruling.preview, ruling.show, _told(ruling.end_rule)
+    ),
     "add_constraint": Remedy(
         "Make leads.call_sid UNIQUE?", "Add the constraint", _constraint, _show_constraint, _run_constraint
     ),

@@ -29,6 +29,8 @@ Action: TypeAlias = Literal[
     "choose_lead",
     "confirm_link",
     "set_phone",
+    "set_number_rule",
+    "end_number_rule",
 ]
 
 

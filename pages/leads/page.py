@@ -5,12 +5,15 @@ import streamlit as st
 from core.errors import BadInput
 from core.linking.fields import identifier
 from dashboard import links, reads
-from pages.leads import calls, card, search
+from pages.leads import calls, card, number, search
 
 
 def render() -> None:
-    """The page: one lead when the address names it, else the search."""
-    asked = links.param("lead")
+    """The page: one lead or one number when the address names it, else the search."""
+    asked, by_number = links.param("lead"), links.param("number")
+    if asked is None and by_number is not None:
+        number.show(by_number)
+        return
     if asked is None:
         search.show()
         return

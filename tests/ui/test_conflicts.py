@@ -138,7 +138,8 @@ def test_normalise_a_variant_and_undo_its_batch(torn: App, console: Console, con
 
 def test_two_leads_claim_relink_and_undo(torn: App, console: Console) -> None:
     visit = console("conflicts", kind="two_leads_claim")
-    assert "The call is linked to it now" in text_of(visit)
+    told = text_of(visit)
+    assert "✓ linked now" in told and "The call is linked to it since" in told
     visit = press(visit, f"conflicts.choose.{CLEO}")
     assert "Lead 3 · Cleo *Marsh*: current call" in text_of(visit)
     visit = press(visit, "repair.confirm")
