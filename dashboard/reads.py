@@ -9,7 +9,10 @@ import streamlit as st
 from core import app as console
 from core.errors import Refused
 from core.linking import Command, System
+from core.linking.batch_preview import BatchPreview
 from core.linking.conflicts import ConflictPage, Constraint
+from core.linking.corrections import Correction
+from core.linking.differences import Differences
 from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
 from core.linking.number_rules import NumberStory
 from core.linking.results import Check, Matches, Story, WorklistPage
@@ -205,6 +208,18 @@ def system() -> System:
     return console.shared().linking.system()
 
 
+@st.cache_data(ttl=15, max_entries=4, show_spinner=False)
+def differences() -> Differences:
+    """The rows that the checks of consistency and of missed changes count."""
+    return console.shared().linking.differences()
+
+
+@st.cache_data(ttl=10, max_entries=16, show_spinner=False)
+def batch_preview(batch_id: str) -> BatchPreview:
+    """What undoing a batch would do now."""
+    return console.shared().linking.preview_undo_batch(batch_id)
+
+
 @st.cache_data(ttl=60, max_entries=4, show_spinner=False)
 def migrations() -> list[MigrationStatus] | None:
     """Every migration and whether the database has it; None where it is reached by URL and key only."""
@@ -256,6 +271,8 @@ _CACHES = (
     conflicts,
     constraint,
     system,
+    differences,
+    batch_preview,
     migrations,
     is_demo,
 )

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.linking import BatchUndo, Linking, Options
+from core.linking.batch_preview import BatchPreview
 from core.linking.conflicts import Constraint, MergePreview, NormalisePreview, Side
 from core.linking.lead_book import PhonePreview
 from core.model.records import LinkEvent
@@ -82,20 +83,29 @@ def _what(event: LinkEvent) -> str:
     return f"{who}, {formatting.event_words(event)}"
 
 
-def _batch(_: Linking, intent: Intent) -> tuple[LinkEvent, ...] | None:
-    return tuple(event for event in reads.batch(intent.choice or "") if not event.undone) or None
+def _batch(linking: Linking, intent: Intent) -> BatchPreview | None:
+    found = linking.preview_undo_batch(intent.choice or "")
+    return found if found.undoable else None
 
 
-def _show_batch(_: Intent, events: tuple[LinkEvent, ...]) -> bool:
+def _show_batch(_: Intent, seen: BatchPreview) -> bool:
+    events, skipped = seen.undoable, len(seen.skipped)
     listed = "".join(f"<li>{escape(_what(event))}</li>" for event in events[:MOST_LISTED])
     left = len(events) - MOST_LISTED
     more = f"<li>… and {formatting.count(left, 'more change')}</li>" if left > 0 else ""
     st.html(
         f'<p class="pb-line">{formatting.count(len(events), "change")} would be taken back, the newest first. '
-        "What has moved on since is skipped and listed afterwards.</p>"
+        f"{_skipped_words(skipped)}</p>"
         f'<ul class="pb-reasons pb-list">{listed}{more}</ul>'
     )
     return True
+
+
+def _skipped_words(count: int) -> str:
+    if not count:
+        return "What moves on until then is skipped and listed afterwards."
+    are = "is skipped, since it" if count == 1 else "are skipped, since they"
+    return f"{formatting.count(count, 'change')} {are} cannot be taken back; the page behind this lists why."
 
 
 ROW_COLUMNS = ("id", "call_status", "direction", "from_number", "to_number", "call_duration", "duration", "created_at")
@@ -240,6 +250,11 @@ def _run_phone(linking: Linking, intent: Intent, seen: PhonePreview, options: Op
     return Outcome(event, words_of(event)) if event else None
 
 
+def _run_new_lead(linking: Linking, intent: Intent, _: Any, options: Options) -> Outcome | None:
+    event = new_lead.make(linking, intent, options)
+    return Outcome(event, words_of(event)) if event else None
+
+
 def _told(run: Callable[[Linking, Intent, Any, Options], str | None]) -> Callable[..., Outcome | None]:
     """What leaves no link event says in words what it did."""
 
@@ -275,6 +290,13 @@ REMEDIES: Mapping[Action, Remedy] = {
         _run_normalise,
     ),
     "set_phone": Remedy("Change the phone of lead {lead}?", "Store this number", _phone, _show_phone, _run_phone),
+    "create_lead": Remedy(
+        "Create a lead from this call?",
+        "Create the lead and link the call",
+        new_lead.begin,
+        new_lead.show,
+        _run_new_lead,
+    ),
     "set_number_rule": Remedy(
         "Rule about this number?", "Set this rule", ruling.preview, ruling.show, _told(ruling.set_rule)
     ),

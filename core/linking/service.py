@@ -17,6 +17,7 @@ from core.linking import (
     commands,
     conflicts,
     corrections,
+    differences,
     doctor,
     export,
     fields,
@@ -42,6 +43,7 @@ from core.linking.bulk_plan import BulkPlan
 from core.linking.commands import Command, Options
 from core.linking.conflicts import ConflictPage, Constraint, MergePreview, NormalisePreview
 from core.linking.corrections import Correction
+from core.linking.differences import Differences
 from core.linking.jobs import JobResult, Loaded
 from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
 from core.linking.new_lead import Draft, NewLeadPreview, RequiredColumn
@@ -308,6 +310,10 @@ class Linking:
     def doctor(self) -> list[Check]:
         """The System page's checks of the database, each with a fix to copy where one is needed."""
         return doctor.checks(self._gateway)
+
+    def differences(self) -> Differences:
+        """The rows that the checks of consistency and of missed changes count, the first of each."""
+        return differences.read(self._gateway)
 
     # Repairs -------------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,13 @@ from html import escape
 
 import streamlit as st
 
+from core.linking.batch_preview import BatchPreview
 from core.model.records import LinkEvent
 from dashboard import formatting, links, reads, sides, state, story, viewer
+
+MOST_PREVIEWED = 500
+"""Batches of so many changes are looked at in the dialog only, where somebody asked for it."""
+MOST_SKIPPED = 50
 
 SOURCES = {
     "person": "A person, in the console or by a command",
@@ -98,7 +103,12 @@ def batch_heading(batch_id: str) -> None:
         undone = sum(bool(event.undone) for event in events)
         back = f", {undone} of them undone" if undone else ""
         st.html(f'<p class="pb-line"><b>One batch of {size} changes</b> by {escape(people)}{back}</p>', width="content")
-        if any(not event.undone for event in events):
+        open_still = any(not event.undone for event in events)
+        seen = reads.batch_preview(batch_id) if open_still and len(events) < MOST_PREVIEWED else None
+        if seen is not None:
+            would = formatting.count(len(seen.undoable), "change")
+            st.html(f'<p class="pb-line">Undo takes {would} back, skips {len(seen.skipped)}</p>', width="content")
+        if open_still and (seen is None or seen.undoable):
             st.button(
                 "Undo the whole batch…",
                 key="activity.undo_batch",
@@ -106,3 +116,20 @@ def batch_heading(batch_id: str) -> None:
                 on_click=state.open_dialog,
                 args=("undo_batch", "", None, None, batch_id),
             )
+    if seen is not None and seen.skipped:
+        _skipped(seen)
+
+
+def _skipped(seen: BatchPreview) -> None:
+    """What an undo would leave, with why; long lists stay folded."""
+    count = formatting.count(len(seen.skipped), "change")
+    with st.expander(f"{count} would be skipped", expanded=len(seen.skipped) <= 3):
+        lines = [f"{_of_what(skip.event)}: {_inside(skip.reason)}" for skip in seen.skipped[:MOST_SKIPPED]]
+        left = len(seen.skipped) - MOST_SKIPPED
+        lines += [f"and {formatting.count(left, 'more change')}"] if left > 0 else []
+        st.html(f'<ul class="pb-reasons pb-list">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>')
+
+
+def _of_what(event: LinkEvent) -> str:
+    what = f"call {formatting.short_sid(event.call_sid)}" if event.call_sid else f"lead {event.lead_id}"
+    return f"Change {event.id}, {what}, {formatting.event_words(event)}"

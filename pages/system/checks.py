@@ -28,8 +28,46 @@ def _failed(check: Check) -> None:
         st.html(_line(check, "pb-bad", "✗", "failed"))
         if check.fix:
             st.code(check.fix, language=None, wrap_lines=True)
+        if check.name in LISTED:
+            LISTED[check.name]()
         if check.name == "unique":
             links.show("Settle it on Conflicts", links.conflicts(kind="missing_constraint"))
+
+
+def _drift() -> None:
+    found = reads.differences()
+    if not found.drift:
+        return
+    with st.expander(_heading(len(found.drift), found.more_drift, "row", "rows")):
+        for number, each in enumerate(found.drift):
+            _row(f"drift_{number}", each.call_sid, each.lead_id, f"{each.kind}: {each.words}")
+
+
+def _missed() -> None:
+    found = reads.differences()
+    if not found.missed:
+        return
+    with st.expander(_heading(len(found.missed), found.more_missed, "change", "changes")):
+        for number, each in enumerate(found.missed):
+            words = f"{each.operation} of {each.table}, {formatting.relative(each.at)}, stopped by error {each.error}"
+            _row(f"missed_{number}", next(iter(each.call_sids), None), each.lead_id, words)
+
+
+def _heading(count: int, more: bool, one: str, many: str) -> str:
+    return f"The first {count} {many}" if more else formatting.count(count, one, many)
+
+
+def _row(key: str, call_sid: str | None, lead_id: int | None, words: str) -> None:
+    with st.container(key=f"ledger_{key}", horizontal=True, vertical_alignment="center", gap="small"):
+        if call_sid:
+            links.show_call(call_sid)
+        if lead_id is not None:
+            links.show_lead(lead_id)
+        st.html(f'<span class="pb-line pb-muted">{escape(words)}</span>', width="content")
+
+
+LISTED = {"consistency": _drift, "missed changes": _missed}
+"""Checks that count rows, and what lists these."""
 
 
 def _passed(check: Check) -> str:

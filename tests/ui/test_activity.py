@@ -109,8 +109,12 @@ def test_a_batch_is_undone_and_what_was_skipped_is_listed(console: Console, worl
     world.linking.relink(SEVERAL, CLEO, Options(actor="eli"))
     visit = console("activity", batch=BATCH)
     assert "One batch of 3 changes" in text_of(visit)
+    assert "Undo takes 2 changes back, skips 1" in text_of(visit)
+    assert "CA33…3333, linked to lead 4" in text_of(visit) and "it moved on since" in text_of(visit)
+    assert world.linking.story(FORMAT).call.lead_id == BEN, "looking writes nothing"
     visit = press(visit, "activity.undo_batch")
-    assert "3 changes would be taken back" in text_of(visit)
+    assert "2 changes would be taken back" in text_of(visit)
+    assert "1 change is skipped" in text_of(visit)
     visit = press(visit, "repair.confirm")
     assert "2 changes; 1 change skipped" in visit.toast[0].value
     assert "CA33…3333, linked to lead 4" in text_of(visit)

@@ -9,7 +9,7 @@ from core.access import Identity
 from core.app import App
 from core.errors import MigrationNeeded
 from core.settings import Settings
-from tests.ui.conftest import BEN, FORMAT, Console, keys_of, press, text_of
+from tests.ui.conftest import ANA, BEN, FORMAT, NOBODY, SEVERAL, Console, keys_of, press, text_of
 from tests.ui.test_errors import FailingApp
 
 OURS = "+14155550000"
@@ -30,6 +30,28 @@ def test_a_red_line_has_its_fix_to_copy(console: Console, connection) -> None:
     fix = next(code.value for code in visit.code if "idx_leads_call_sid" in code.value)
     connection.execute(fix)
     assert "11 of 11 passed" in text_of(press(visit, "system.check"))
+
+
+def test_what_drifted_and_what_was_missed_is_listed(console: Console, connection) -> None:
+    assert "1 change" not in {each.label for each in console("system").get("expander")}
+    connection.execute("alter table leads disable trigger user")
+    connection.execute(f"update leads set call_sid = '{FORMAT}' where id = {BEN}")
+    connection.execute("alter table leads enable trigger user")
+    connection.execute(f"update calls set status = 'busy' where call_sid = '{NOBODY}'")
+    connection.execute(f"update calls set lead_id = {BEN} where call_sid = '{SEVERAL}'")
+    connection.execute("alter table calls rename to calls_away")
+    connection.execute(f"update leads set call_sid = null where id = {ANA}")
+    connection.execute("alter table calls_away rename to calls")
+    with connection.transaction():  # whoever replays it passes over a row that somebody has locked
+        connection.execute("select from link_errors for update")
+        visit = press(console("system"), "system.check")
+    words = text_of(visit)
+    assert {each.label for each in visit.get("expander")} >= {"1 change", "5 rows"}
+    assert f"The current call is {FORMAT}, by the ledger none." in words
+    assert f"It is linked to lead {BEN}, by the ledger unknown." in words or "by the ledger not linked" in words
+    assert "Its summary differs from its rows in status." in words
+    assert "update of leads" in words and "stopped by error 42P01" in words
+    assert f"Lead {BEN}" in words and "CA44…4444" in words
 
 
 def test_secrets_are_set_or_not_set_and_never_shown(world: App, serve) -> None:
