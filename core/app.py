@@ -22,6 +22,7 @@ from core.store.failures import MIGRATE_HINT, PASTE_HINT
 from core.store.gateway import Gateway
 from core.store.migrate import migrate, newest_version, status_of
 from core.store.postgres import STATEMENT_TIMEOUT, PostgresGateway
+from core.telephony import Repair, Telephony, TestCalls
 from core.transcripts import Transcripts
 
 
@@ -40,6 +41,7 @@ class App:
     access: Access
     queue: OutboundQueue
     attempts: Attempts
+    telephony: Telephony
     database_url: str | None = field(repr=False)
     _server: EmbeddedServer | None = field(default=None, repr=False)
     _ready: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -90,16 +92,22 @@ class App:
             backfill.fill(self.gateway, progress)
             self._filled.set()
 
+    @property
+    def repair(self) -> Repair:
+        """Fills what the database lacks of a call with what Twilio answers."""
+        return self.telephony.repair
+
+    @property
+    def test_calls(self) -> TestCalls:
+        """Places and watches test calls."""
+        return self.telephony.test_calls
+
     def carrier(self) -> Carrier:
-        """Who dials.
+        """Who dials: the Twilio account of the settings, else the built-in simulated carrier.
 
-        :raises core.errors.Unavailable: when there is nobody, with the variables that are missing.
+        :raises core.errors.Unavailable: when only half of the credentials is set.
         """
-        from core.telephony.client import TwilioCarrier  # half a second of imports, for those who dial
-
-        if not (self.settings.twilio_account_sid or self.settings.twilio_auth_token):
-            raise Unavailable("There is nobody who dials.", hint="Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.")
-        return TwilioCarrier(self.settings)
+        return self.telephony.carrier()
 
     def journal(self) -> Journal:
         """What was dialled and is not in the database yet, on this machine.
@@ -228,15 +236,18 @@ def _supabase(settings: Settings, answer_timeout: float) -> Gateway:
 
 
 def _over(settings: Settings, gateway: Gateway, url: str | None, server: EmbeddedServer | None = None) -> App:
+    linking = Linking(gateway, settings)
+    queue = OutboundQueue(lambda: QueueConnection.of(settings, url), gateway, region=settings.default_region)
     return App(
         settings=settings,
         gateway=gateway,
-        linking=Linking(gateway, settings),
+        linking=linking,
         leads=Leads(gateway, settings.actor),
         transcripts=Transcripts(gateway),
         access=Access.over(gateway, settings),
-        queue=OutboundQueue(lambda: QueueConnection.of(settings, url), gateway, region=settings.default_region),
+        queue=queue,
         attempts=Attempts(gateway),
+        telephony=Telephony(gateway, settings, judge=linking.judge, queue=queue),
         database_url=url,
         _server=server,
     )

@@ -159,6 +159,14 @@ begin
   return (select coalesce(max(e.id::text::bigint), 0) + 1 from public.call_events e);
 end $$;
 
+-- What repairing a call that nothing knows would write, without writing: the row that it would get has no id yet.
+create or replace function public.patchbay_preview_of_new(p_sid text, p_image jsonb, p_options jsonb) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object('id', null, 'at', null, 'actor', p_options ->> 'actor', 'source', 'person', 'action', 'repair', 'call_sid', p_sid,
+    'lead_id', null, 'before', f.facts || '{"rows": {"call_events": {"new": null}}}',
+    'after', f.facts || jsonb_build_object('rows', jsonb_build_object('call_events', jsonb_build_object('new', p_image))))
+  from (select '{"call_lead": null, "set_aside": false, "by_hand": false, "leads": {}}'::jsonb as facts) as f $$;
+
 -- Fill what a call's event row lacks with what Twilio answers; a call without a row gets one. Undoable.
 -- p_columns: from_number, to_number, direction, call_status, call_duration (seconds), created_at (of a new row).
 -- Only what is empty is filled; a status that is not final gives way to a final one, and a direction that stands without numbers
@@ -174,6 +182,9 @@ declare
   v_id text;
 begin
   if v_event.id is not null then return public.patchbay_event_json(v_event); end if;
+  if coalesce((p_options ->> 'preview')::boolean, false) and not exists (select from public.calls where call_sid = p_call_sid) then
+    return public.patchbay_preview_of_new(p_call_sid, public.patchbay_image('call_events', p_columns), v_options);
+  end if;
   v_call := public.patchbay_lock(p_call_sid, v_options || jsonb_build_object('create', true, 'started_at', p_columns ->> 'created_at'));
   v_row := public.patchbay_best_event(p_call_sid);
   v_image := public.patchbay_image('call_events', case when v_row is null then p_columns
@@ -302,16 +313,29 @@ begin
   return to_jsonb(v_row) || '{"created": true}';
 end $$;
 
--- What came of a test call that has no Call SID: state failed or unknown, or queued with its job.
+-- What came of a test call that has no Call SID: state failed or unknown, or queued with its job (which may have dialled meanwhile).
 create or replace function public.note_test_call(p_id bigint, p_facts jsonb) returns jsonb
-language sql security definer set search_path = '' set timezone = 'UTC' as $$
+language plpgsql security definer set search_path = '' set timezone = 'UTC' as $$
+declare
+  v_row public.test_calls;
+  v_attempt record;
+begin
   update public.test_calls t set state = case when t.call_sid is null then coalesce(p_facts ->> 'state', t.state) else t.state end,
     job_id = coalesce(p_facts ->> 'job_id', t.job_id), error_code = coalesce((p_facts ->> 'error_code')::int, t.error_code),
     error = coalesce(p_facts ->> 'error', t.error), keep = coalesce((p_facts ->> 'keep')::boolean, t.keep)
-  where t.id = p_id returning to_jsonb(t) $$;
+  where t.id = p_id returning * into v_row;
+  if v_row.via = 'queue' and v_row.job_id is not null and v_row.call_sid is null then
+    select a.call_sid, a.dialled_at into v_attempt from public.call_attempts a where a.job_id = v_row.job_id and a.call_sid is not null limit 1;
+    if found then
+      perform public.place_test_call(p_id, v_attempt.call_sid, v_attempt.dialled_at, false);
+      select * into v_row from public.test_calls where id = p_id;
+    end if;
+  end if;
+  return to_jsonb(v_row);
+end $$;
 
--- A test call has its Call SID: tag the call, and unless the worker does it, write to the lead what the guide's flow 1 writes
--- (current call, 'contacted', the time, a line in the notes). finish_test_call takes that back.
+-- A test call has its Call SID: tag the call, and unless the worker has done it, write to the lead what the guide's flow 1 writes
+-- (link_dialled_call). finish_test_call takes that back.
 create or replace function public.place_test_call(p_id bigint, p_call_sid text, p_at timestamptz, p_write_lead boolean default true) returns jsonb
 language plpgsql security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '1s' as $$
 declare
@@ -326,17 +350,26 @@ begin
   update public.calls set test = true where call_sid = p_call_sid and not test;
   update public.test_calls set call_sid = p_call_sid, dialled_at = coalesce(dialled_at, p_at), state = 'placed' where id = p_id and call_sid is null;
   if not found then return null; end if;  -- it was settled by a callback already
-  if p_write_lead and v_row.lead_id is not null then
-    select concat_ws(E'\n', format('Outbound call %s initiated', p_call_sid), nullif(l.notes::text, '')) into v_notes
-    from public.leads l where l.id = v_row.lead_id;
-    if not found then return null; end if;  -- deleted meanwhile
-    return public.patchbay_apply('link', p_call_sid, v_row.lead_id, jsonb_build_object('call_lead', v_row.lead_id, 'set_aside', false, 'by_hand', false,
-      'leads', jsonb_build_object(v_row.lead_id, p_call_sid),
-      'rows', jsonb_build_object('leads', jsonb_build_object(v_row.lead_id, public.patchbay_image('leads',
-        jsonb_build_object('lead_status', 'contacted', 'last_contacted_at', p_at, 'notes', v_notes))))), v_options);
+  if p_write_lead and exists (select from public.leads l where l.id = v_row.lead_id) then
+    return public.link_dialled_call(p_call_sid, v_row.lead_id, p_at, v_options - 'mode' - 'create' - 'started_at');
   end if;
   return null;
 end $$;
+
+-- A test call that went through the queue learns its Call SID when the worker keeps it, and is tagged in the same transaction.
+create or replace function public.patchbay_on_attempt() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.test_calls set call_sid = new.call_sid, dialled_at = new.dialled_at, state = 'placed'
+  where job_id = new.job_id and via = 'queue' and call_sid is null;
+  if found then update public.calls set test = true where call_sid = new.call_sid and not test; end if;
+  return null;
+exception when others then
+  perform public.patchbay_note_error(tg_table_name, tg_op, sqlstate, sqlerrm, p_sids => array[new.call_sid]::text[]);
+  return null;
+end $$;
+create or replace trigger patchbay_test_calls after insert or update of call_sid on public.call_attempts
+  for each row when (new.call_sid is not null) execute function public.patchbay_on_attempt();
 
 -- A test call is over: its lead gets back its current call, status, time of contact, and the notes without the call's line; the
 -- link stays, as history. What somebody changed meanwhile is left alone. Returns the link event, or null when nothing changed.
@@ -387,6 +420,7 @@ language sql stable security definer set search_path = '' set timezone = 'UTC' a
     'event_at', (select min(coalesce(e.created_at, e."timestamp"))::timestamptz from public.call_events e where e.call_sid = t.call_sid),
     'transcript_at', (select min(coalesce(s."timestamp", s.created_at))::timestamptz from public.conversation_transcripts s where s.call_sid = t.call_sid),
     'linked_at', (select min(v.at) from public.link_events v where v.call_sid = t.call_sid and (v.after ->> 'call_lead')::bigint = t.lead_id),
+    'attempt', (select to_jsonb(a) from public.call_attempts a where t.via = 'queue' and a.job_id = t.job_id limit 1),
     'now', clock_timestamp())
   from public.test_calls t
   left join public.calls c on c.call_sid = t.call_sid

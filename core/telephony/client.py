@@ -6,7 +6,6 @@ answer is found again by the first callback. Nothing is repeated here: whoever a
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -15,10 +14,11 @@ from twilio.rest import Client
 
 from core.errors import NotFound
 from core.model import phone
-from core.outbound.carrier import CarrierCall, Dialled, Rejected
+from core.outbound.carrier import Dialled, Rejected
 from core.settings import Settings
 from core.telephony import failures
-from core.telephony.failures import TwilioCredentials
+from core.telephony.errors import TwilioCredentials
+from core.telephony.known_call import KnownCall
 from core.telephony.transport import CONNECT_SECONDS, READ_SECONDS, Transport
 
 EVENTS = ["initiated", "ringing", "answered", "completed"]
@@ -30,21 +30,6 @@ LONGEST_MESSAGE = 1500
 SPOKEN = ("speakFirst", "initialMessage")
 """What of a job's metadata the media stream asks for."""
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class TwilioCall(CarrierCall):
-    """What Twilio knows of a call.
-
-    :ivar from_number: who called, as Twilio writes it; ``to`` is who was called.
-    :ivar duration: seconds; None until it has ended.
-    :ivar started_at: when it was answered or came in; ``ended_at``: when it ended; in UTC.
-    """
-
-    from_number: str | None = None
-    duration: int | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
 
 
 class TwilioCarrier:
@@ -82,7 +67,7 @@ class TwilioCarrier:
         except failures.FAILURES as failure:
             raise failures.when_dialling(failure) from failure
 
-    def fetch(self, call_sid: str) -> TwilioCall | None:
+    def fetch(self, call_sid: str) -> KnownCall | None:
         """What Twilio knows of a call; None when it knows no such call.
 
         :raises core.errors.Unavailable: when Twilio cannot be asked.
@@ -92,7 +77,7 @@ class TwilioCarrier:
         except NotFound:
             return None
 
-    def calls_to(self, number: str, since: datetime) -> list[TwilioCall]:
+    def calls_to(self, number: str, since: datetime) -> list[KnownCall]:
         """The calls to a number since a time, newest first, at most 200.
 
         :raises core.errors.Unavailable: when Twilio cannot be asked.
@@ -165,9 +150,9 @@ def _sid(call: Any) -> str:
     return call.sid
 
 
-def _call(found: Any) -> TwilioCall:
+def _call(found: Any) -> KnownCall:
     duration = str(found.duration or "")
-    return TwilioCall(
+    return KnownCall(
         call_sid=_sid(found),
         to=found.to or "",
         status=str(found.status or ""),

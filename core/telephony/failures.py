@@ -11,57 +11,16 @@ import requests
 from twilio.base.exceptions import TwilioException
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from core.errors import NotFound, PatchbayError, Refused, Unavailable
+from core.errors import NotFound, PatchbayError, Refused
 from core.outbound.carrier import DialError, Rejected, Retryable, Unknown
 from core.telephony.codes import explain
+from core.telephony.errors import Throttled, TwilioBusy, TwilioCredentials, TwilioDown, TwilioSlow
 from core.telephony.transport import TooManyRequests
 
 UNKNOWN = 20404
 """Twilio's code for "no such thing"; a bare 404 may be anybody's."""
 STATUS_PAGE = "Look at status.twilio.com, and at this machine's way to the internet."
 SETTLED_LATER = "It is not dialled again: a callback or Twilio's list of calls will tell."
-
-
-class TwilioDown(Unavailable):
-    """Twilio cannot be reached, or has an error of its own."""
-
-    code = "twilio_down"
-
-
-class TwilioSlow(TwilioDown):
-    """Twilio did not answer in time."""
-
-    code = "twilio_slow"
-
-
-class TwilioBusy(Unavailable):
-    """Twilio gets too many requests.
-
-    :ivar retry_after: seconds to wait, where it said so.
-    """
-
-    code = "twilio_busy"
-
-    def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after = retry_after
-
-
-class TwilioCredentials(Unavailable):
-    """Twilio does not accept the credentials, or they are not set."""
-
-    code = "twilio_credentials"
-
-
-class Throttled(Retryable):
-    """Nothing was dialled: too many requests.
-
-    :ivar retry_after: seconds to wait, where Twilio said so.
-    """
-
-    def __init__(self, message: str, *, code: int | None = None, retry_after: float | None = None) -> None:
-        super().__init__(message, code=code)
-        self.retry_after = retry_after
 
 
 FAILURES = (TooManyRequests, TwilioException, requests.exceptions.RequestException, ValueError, KeyError, TypeError)
