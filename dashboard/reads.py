@@ -190,6 +190,12 @@ def phone_preview(lead_id: int, phone: str) -> PhonePreview:
     return console.shared().linking.preview_phone(lead_id, phone)
 
 
+@st.cache_data(ttl=10, max_entries=64, show_spinner=False)
+def corrections(call_sid: str) -> tuple[Correction, ...]:
+    """Leads whose phone could be mended so that an unlinked call finds them."""
+    return console.shared().linking.corrections(call_sid)
+
+
 @st.cache_data(ttl=10, max_entries=32, show_spinner=False)
 def conflicts(kind: str | None, after: str | None) -> ConflictPage:
     """One page of conflicts, with how many there are of each kind."""
@@ -268,6 +274,7 @@ _CACHES = (
     lead_story,
     number,
     phone_preview,
+    corrections,
     conflicts,
     constraint,
     system,

@@ -13,7 +13,7 @@ from core.linking.conflicts import Constraint, MergePreview, NormalisePreview, S
 from core.linking.lead_book import PhonePreview
 from core.model.records import LinkEvent
 from core.store.gateway import Row
-from dashboard import formatting, reads, ruling, sides
+from dashboard import formatting, new_lead, reads, ruling, sides
 from dashboard.state import Action, Intent
 
 MOST_LISTED = 12

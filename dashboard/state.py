@@ -31,6 +31,7 @@ Action: TypeAlias = Literal[
     "set_phone",
     "set_number_rule",
     "end_number_rule",
+    "create_lead",
 ]
 
 

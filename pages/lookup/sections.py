@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.linking import Story
 from core.model.records import Lead, LinkEvent
-from dashboard import candidates, formatting, links, reads, state, story, viewer
+from dashboard import candidates, corrections, formatting, links, new_lead, reads, state, story, viewer
 
 TALL = 420
 """Pixels after which a conversation scrolls in its own frame."""
@@ -171,6 +171,8 @@ def candidates_of(told: Story) -> None:
     """Leads that may belong to the call."""
     st.header("Candidates", anchor=False)
     candidates.show(told.call_sid, told.candidates, key="lookup", lead_id=told.call.lead_id)
+    corrections.show(told, key="lookup")
+    new_lead.button(told, key="lookup")
 
 
 def ledger(told: Story) -> None:

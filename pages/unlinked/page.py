@@ -3,11 +3,14 @@
 import streamlit as st
 
 from dashboard import links, reads, viewer
-from pages.unlinked import filters, groups, panel, table
+from pages.unlinked import filters, groups, panel, table, triage
 
 
 def render() -> None:
     """The page."""
+    if triage.wanted():
+        triage.show()
+        return
     heading = st.container(
         key="unlinked_heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     )
@@ -22,6 +25,7 @@ def render() -> None:
     table.forget_handled_call(page)
     with heading, st.container(horizontal=True, vertical_alignment="center", width="content"):
         table.show_count(wanted)
+        triage.offer(wanted.view, some=bool(page.items))
         if page.items:
             table.export(wanted)
     if not page.items:

@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from core.linking import Story
-from dashboard import candidates, links, reads, state, story, viewer
+from dashboard import candidates, corrections, links, new_lead, reads, state, story, viewer
 
 EXCERPT_TURNS = 4
 
@@ -28,6 +28,8 @@ def show(call_sid: str, *, on_list: bool, note: str | None = None) -> None:
     story.show_call_facts(told.call)
     st.header("Candidates", anchor=False)
     candidates.show(told.call_sid, told.candidates, key="unlinked", lead_id=told.call.lead_id)
+    corrections.show(told, key="unlinked")
+    new_lead.button(told, key="unlinked")
     _excerpt(told)
 
 
