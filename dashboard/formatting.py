@@ -30,9 +30,11 @@ CAUSE_WORDS: Mapping[str, str] = {
 """The causes in the order in which they are decided, as they are written on every screen."""
 
 SUSPECT_WORDS: Mapping[str, str] = {
+    "contradicted": "proof names another",
     "other_lead": "another lead's number",
-    "other_number": "nobody's number",
     "overruled": "overruled",
+    "unknown_number": "nobody's number",
+    "voice_disagrees": "another name said",
 }
 """Why a link is suspect, the worst first."""
 

@@ -12,7 +12,19 @@ from io import TextIOWrapper
 from typing import Any, TypeAlias
 
 from core.app import App
-from core.cli import exports, finding, jobs, new_lead, own_numbers, people, reconcile, text, worker, worklist_words
+from core.cli import (
+    exports,
+    finding,
+    jobs,
+    new_lead,
+    number_rules,
+    own_numbers,
+    people,
+    reconcile,
+    text,
+    worker,
+    worklist_words,
+)
 from core.cli.answers import Answer
 from core.errors import BadInput
 from core.linking import (
@@ -347,6 +359,7 @@ HANDLERS: Mapping[str, Handler] = {
     "set-aside": _repair("set_aside"),
     "restore": _repair("restore"),
     "confirm": _repair("confirm"),
+    **number_rules.HANDLERS,
     "conflicts": _conflicts,
     "merge": _merge,
     "normalise": _normalise,

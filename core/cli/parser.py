@@ -136,6 +136,28 @@ COMMANDS = (
     CommandWords("restore", "put a call back on the worklist", (CALL, *REPAIR, SEEN_LEAD)),
     CommandWords("confirm", "this call's link is right as it is", (CALL, *REPAIR[:3], SEEN_LEAD)),
     CommandWords(
+        "number",
+        "everything about a phone number: the rule about it, the leads that have it, its calls",
+        (
+            Argument("number", "the number in any writing", many=True, metavar="NUMBER"),
+            Argument("--limit", "how many calls (default 50)", metavar="N"),
+            Argument("--after", "the cursor of the page before", metavar="CURSOR"),
+        ),
+    ),
+    CommandWords(
+        "number-rule",
+        "rule whose number it is, or end the rule; history is kept",
+        (
+            Argument("verb", "set or end", metavar="set|end"),
+            Argument("number", "the number in any writing", many=True, metavar="NUMBER"),
+            Argument("--verdict", "person, switchboard, own, withheld or test", metavar="V"),
+            Argument("--never-link", "never find a lead by it automatically", flag=True),
+            Argument("--until", "when the rule expires", metavar="TIME"),
+            Argument("--expect-rule", "refuse unless this rule holds", metavar="ID|none"),
+            *REPAIR[:3],
+        ),
+    ),
+    CommandWords(
         "conflicts",
         "data that contradicts itself, with the rows involved and the remedy",
         (

@@ -16,7 +16,7 @@ from core.model.counterpart import CallFacts
 from core.settings import Settings
 from core.store.gateway import Gateway, Row, Where
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Raise it when a rule of :mod:`core.model` changes what it says: every call is judged again."""
 BATCH = 1000
 FINGERPRINT = "judge_fingerprint"

@@ -16,7 +16,7 @@ from core.model.counterpart import CallFacts, Counterpart
 from core.model.holders import Holder
 from core.model.records import Call, Candidate, Lead
 
-Suspect: TypeAlias = Literal["other_lead", "other_number", "overruled"]
+Suspect: TypeAlias = Literal["contradicted", "other_lead", "overruled", "unknown_number", "voice_disagrees"]
 SUSPECTS: tuple[Suspect, ...] = get_args(Suspect)
 """Worst first, which is their alphabetical order too: the worklist sorts by the word."""
 
@@ -47,10 +47,10 @@ def decide(
 ) -> Suspicion | None:
     """Whether a call's link is suspect; None when it is not, or when nothing can be told.
 
-    ``other_lead``: proof names another lead, or another lead has the counterpart's number and the linked one does not,
-    or the caller said to be another lead. ``other_number``: nobody else
-    has it, and the linked lead's field holds another number. ``overruled``: a person linked the call to another lead,
-    and another program moved it.
+    ``contradicted``: a job's result or notes name another lead. ``other_lead``: another lead has the counterpart's
+    number and the linked one does not. ``overruled``: a person linked the call to another lead, and another program
+    moved it. ``unknown_number``: nobody has the number, and the linked lead's field holds another one.
+    ``voice_disagrees``: the caller said to be another lead.
 
     :param linked: the lead that the call is linked to, or None when it is gone.
     :param holders: the leads that have the counterpart's number, best first.
@@ -59,12 +59,9 @@ def decide(
     """
     if linked is None or call.test or call.confirmed or linked.id in call.proof:
         return None
-    return (
-        _by_proof(call, candidates)
-        or _by_number(counterpart, linked, holders, region, candidates)
-        or _by_speech(call, linked, candidates)
-        or _overruled(call)
-    )
+    by_number = _by_number(counterpart, linked, holders, region, candidates)
+    found = (_by_proof(call, candidates), by_number, _overruled(call), _by_speech(call, linked, candidates))
+    return min((each for each in found if each), key=lambda each: SUSPECTS.index(each.suspect), default=None)
 
 
 def _by_proof(call: CallFacts, candidates: Sequence[Candidate]) -> Suspicion | None:
@@ -72,7 +69,7 @@ def _by_proof(call: CallFacts, candidates: Sequence[Candidate]) -> Suspicion | N
         return None
     better = tuple(candidate.lead_id for candidate in candidates if candidate.lead_id in call.proof) or call.proof
     made_for = {job.lead_id for job in call.jobs}
-    return Suspicion("other_lead", better[:MOST_NAMED], "job_result" if better[0] in made_for else "notes")
+    return Suspicion("contradicted", better[:MOST_NAMED], "job_result" if better[0] in made_for else "notes")
 
 
 def _by_speech(call: CallFacts, linked: Lead, candidates: Sequence[Candidate]) -> Suspicion | None:
@@ -85,7 +82,7 @@ def _by_speech(call: CallFacts, linked: Lead, candidates: Sequence[Candidate]) -
     kinds = [item.kind for item in best.evidence if item.kind in SAID]
     if best.lead_id == linked.id or not kinds or best.confidence == "low":
         return None
-    return Suspicion("other_lead", (best.lead_id,), kinds[0])
+    return Suspicion("voice_disagrees", (best.lead_id,), kinds[0])
 
 
 def _is_borne_out(linked: Lead, candidates: Sequence[Candidate]) -> bool:
@@ -104,7 +101,7 @@ def _by_number(
     if _is_borne_out(linked, candidates) or not phone.all_numbers(linked.phone, region):
         return None
     firm = tuple(holder.lead.id for holder in holders if holder.firm)
-    return Suspicion("other_lead", firm[:MOST_NAMED]) if firm else Suspicion("other_number")
+    return Suspicion("other_lead", firm[:MOST_NAMED]) if firm else Suspicion("unknown_number")
 
 
 def _overruled(call: CallFacts) -> Suspicion | None:
@@ -126,7 +123,7 @@ def sentence(call: Call, leads: Mapping[int, Lead]) -> str:
         return f"A person had linked it to {before}, and another program moved it to {_inside(who)}."
     has = f", which has {writing(linked)}" if linked is not None and writing(linked) else ""
     told = _TOLD.get(call.best_evidence or "")
-    if call.suspect == "other_lead" and told and call.cause_leads:
+    if call.suspect in ("contradicted", "voice_disagrees") and told and call.cause_leads:
         return f"{told.format(who=_names(call.cause_leads[:1], leads))}; it is linked to {_inside(who)}."
     number = phone.display(call.counterpart) if call.counterpart else "the call's number"
     if call.suspect == "other_lead":

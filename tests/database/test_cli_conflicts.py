@@ -90,7 +90,7 @@ def test_normalise_is_undone_as_a_batch(run: Run, connection: Connection) -> Non
 
 def test_set_phone_confirm_and_the_constraint(run: Run, connection: Connection) -> None:
     lead = add_lead(connection, "Bob", OTHER, call_sid=add_call(connection, 1))
-    assert run("unlinked", "--view", "suspect", "--json").json["items"][0]["suspect"] == "other_number"
+    assert run("unlinked", "--view", "suspect", "--json").json["items"][0]["suspect"] == "unknown_number"
     assert run("overview", "--json").json["suspect"] == 1
     assert run("confirm", sid(1), "--json").json["action"] == "confirm"
     assert "already" in run("confirm", sid(1)).out

@@ -69,7 +69,7 @@ def test_the_worst_come_first_with_the_better_lead(linking: Linking, connection:
     assert page.details[worse].startswith(f"Lead {ann} (Ann) has +1 415-555-0199; it is linked to lead {cleo} (Cleo)")
     assert page.reasons[worse] == f"Lead {ann} (Ann) has exactly this number."
     assert "which no lead has" in page.details[milder]
-    assert listed(linking, "suspect", cause="other_number") == [milder]
+    assert listed(linking, "suspect", cause="unknown_number") == [milder]
     assert listed(linking, "suspect", text="Cleo") == [worse]
     assert linking.overview()["suspect"] == 2
     assert linking.story(worse).detail == page.details[worse]
@@ -92,21 +92,21 @@ def test_pages_of_suspects_neither_repeat_nor_skip(linking: Linking, connection:
 def test_a_link_is_judged_anew_when_a_lead_changes(linking: Linking, connection: Connection) -> None:
     bob = add_lead(connection, "Bob", OTHER)
     call = outside(connection, 1, bob)
-    assert suspect(linking, call) == "other_number"
+    assert suspect(linking, call) == "unknown_number"
     ann = add_lead(connection, "Ann", NUMBER)
     assert suspect(linking, call) == "other_lead"
     connection.execute("update leads set phone = %s where id = %s", [THIRD, ann])
-    assert suspect(linking, call) == "other_number"
+    assert suspect(linking, call) == "unknown_number"
     connection.execute("update leads set phone = '(415) 555-0199' where id = %s", [bob])
     assert suspect(linking, call) is None
     connection.execute("update leads set phone = 'unknown' where id = %s", [bob])
     assert suspect(linking, call) is None
     connection.execute("update leads set phone = %s where id = %s", [OTHER, bob])
-    assert suspect(linking, call) == "other_number"
+    assert suspect(linking, call) == "unknown_number"
     connection.execute("update leads set notes = %s where id = %s", [f"Outbound call {call} initiated", bob])
     assert suspect(linking, call) is None
     connection.execute("update leads set notes = null where id = %s", [bob])
-    assert suspect(linking, call) == "other_number"
+    assert suspect(linking, call) == "unknown_number"
     linking.set_phone(bob, NUMBER)
     assert linking.call(call).suspect is None, "judged at once"
 

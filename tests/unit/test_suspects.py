@@ -47,12 +47,12 @@ def test_another_lead_that_has_the_number_is_better() -> None:
 
 
 def test_another_number_is_suspect_though_nobody_has_the_calls() -> None:
-    assert decided(BOB) == Suspicion("other_number")
+    assert decided(BOB) == Suspicion("unknown_number")
 
 
 def test_a_number_that_is_only_alike_makes_no_better_lead() -> None:
     abroad = Lead(4, phone="+44 4155550199")
-    assert decided(BOB, (abroad,)) == Suspicion("other_number")
+    assert decided(BOB, (abroad,)) == Suspicion("unknown_number")
     assert decided(abroad, (ANN,)) is None, "the backend writes wrong country codes: that is no other number"
 
 
@@ -71,7 +71,7 @@ def test_proof_beats_numbers() -> None:
     assert decided(BOB, (ANN,), mentions=(2,)) is None
     assert decided(BOB, (ANN,), confirmed=True) is None
     assert decided(BOB, (ANN,), test=True) is None
-    assert decided(BOB, (ANN,), mentions=(1,)) == Suspicion("other_lead", (1,), "notes"), (
+    assert decided(BOB, (ANN,), mentions=(1,)) == Suspicion("contradicted", (1,), "notes"), (
         "the other's notes are no proof for Bob"
     )
 
@@ -100,7 +100,7 @@ def test_the_worst_sort_first() -> None:
             "Leads 1 and 3 have +1 415-555-0199; it is linked to lead 2 (Bob), which has +14155550188.",
         ),
         (
-            "other_number",
+            "unknown_number",
             (),
             "It is linked to lead 2 (Bob), which has +14155550188; "
             "the call was with +1 415-555-0199, which no lead has.",
