@@ -45,6 +45,8 @@ class Settings:
     :ivar twilio_api_base_url: address of a local peer instead of Twilio's, for tests.
     :ivar test_call_allowlist: the only numbers that test calls may go to, as given.
     :ivar repair_rate: how many calls a second are asked of Twilio in a bulk repair.
+    :ivar openai_api_key: who speaks with callers; without it they hear an apology.
+    :ivar openai_base_url: address of a local peer instead of OpenAI's, for tests.
     :ivar simulated_seconds: how long a simulated call lasts, in seconds.
     """
 
@@ -71,6 +73,8 @@ class Settings:
     test_call_allowlist: tuple[str, ...] = ()
     repair_rate: int = DEFAULT_REPAIR_RATE
     simulated_seconds: int = DEFAULT_SIMULATED_SECONDS
+    openai_api_key: str | None = field(default=None, repr=False)
+    openai_base_url: str | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> "Settings":
@@ -103,6 +107,8 @@ class Settings:
             twilio_api_base_url=_url(values, "TWILIO_API_BASE_URL"),
             test_call_allowlist=_list(values, "TEST_CALL_ALLOWLIST"),
             repair_rate=_whole(values, "PATCHBAY_REPAIR_RATE", DEFAULT_REPAIR_RATE, 1, 100),
+            openai_api_key=_text(values, "OPENAI_API_KEY"),
+            openai_base_url=_url(values, "OPENAI_BASE_URL"),
             simulated_seconds=_whole(values, "PATCHBAY_SIMULATED_SECONDS", DEFAULT_SIMULATED_SECONDS, 0, 600),
         )
 

@@ -5,18 +5,19 @@ import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from core import app as application
 from core.http.api import api_routes
+from core.http.arrivals import Arrivals
 from core.http.background import Judging
+from core.http.gate import SIGNED_PATHS
 from core.http.gate_parts import sign_in
 from core.http.health import ROUTES
 from core.http.hosts import HostGuard, accepted_hosts
-from core.http.login_link import Doorman
 from core.settings import Settings
 
 
@@ -28,26 +29,46 @@ def server_parts(warm: Sequence[str] = (), page: Path | None = None) -> dict[str
     :raises core.errors.BadInput: when the environment has a value that cannot be meant.
     """
     settings = Settings.load()
-    door = sign_in(settings, application.shared_access, page=page)
+    door = sign_in(settings, application.shared_access, page=page, signed=SIGNED_PATHS)
+    arrivals = Arrivals(settings)
+
+    def services() -> list[Service]:
+        return [Judging(), door.doorman, arrivals.replaying()]
+
     return {
-        "routes": [*ROUTES, *door.routes, *api_routes()],
-        "middleware": [Middleware(HostGuard, hosts=accepted_hosts(settings.public_url)), door.gate],
-        "lifespan": _lifespan(warm, door.doorman),
+        "routes": [*ROUTES, *door.routes, *api_routes(), *arrivals.routes()],
+        "middleware": [
+            Middleware(HostGuard, hosts=accepted_hosts(settings.public_url), exempt=tuple(SIGNED_PATHS)),
+            door.gate,
+        ],
+        "lifespan": _lifespan(warm, services),
     }
 
 
-def _lifespan(warm: Sequence[str], doorman: Doorman) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+class Service(Protocol):
+    """Something that runs as long as the server does."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def stop(self) -> None:
+        """End, and wait for what is under way."""
+
+
+def _lifespan(
+    warm: Sequence[str], services: Callable[[], Sequence[Service]]
+) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_server: Any) -> AsyncIterator[None]:
         await run_in_threadpool(_warm_up, warm)
-        judging = Judging()
-        judging.start()
-        doorman.start()
+        running = services()
+        for service in running:
+            service.start()
         try:
             yield
         finally:
-            doorman.stop()
-            await run_in_threadpool(judging.stop)
+            for service in reversed(running):
+                await run_in_threadpool(service.stop)
             await run_in_threadpool(application.close_shared)
 
     return lifespan

@@ -38,7 +38,7 @@ SIGNED_PATHS: Mapping[str, frozenset[str]] = {
     "/media-stream-twiml": frozenset({"GET", "POST"}),
     "/media-stream": frozenset({"WEBSOCKET"}),
 }
-"""Twilio's, proven by its signature. Nothing answers them yet; whoever adds the routes passes them as ``signed``."""
+"""Twilio's, proven by its signature (:mod:`core.http.webhooks`)."""
 NO_PATHS: Mapping[str, frozenset[str]] = {}
 NOT_SIGNED_IN = 4401
 FOREIGN = 4403

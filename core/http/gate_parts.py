@@ -1,6 +1,6 @@
 """Sign-in, put together: the gate, its pages, and what is printed at start."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from core.access import Access
-from core.http.gate import SessionGate
+from core.http.gate import NO_PATHS, SessionGate
 from core.http.gate_requests import Door
 from core.http.login import LoginPages
 from core.http.login_link import Doorman
@@ -34,18 +34,20 @@ def sign_in(
     access: Callable[[], Access],
     *,
     page: Path | None = None,
+    signed: Mapping[str, frozenset[str]] = NO_PATHS,
     say: Callable[[str], None] | None = None,
 ) -> SignIn:
     """The door that the settings ask for.
 
     :param access: gives the ways in; asked at every request, may raise errors of :mod:`core.errors`.
     :param page: the file that the console's pages start from.
+    :param signed: paths that prove by themselves who calls them.
     :param say: where the one-time link is printed; stdout when it is None.
     """
     door = Door(settings)
     doorman = Doorman(access, settings, say=say)
     return SignIn(
         LoginPages(access, door, doorman).routes(),
-        Middleware(SessionGate, access=access, door=door, page=page),
+        Middleware(SessionGate, access=access, door=door, signed=signed, page=page),
         doorman,
     )

@@ -1,0 +1,35 @@
+"""What comes in from the telephone network, put together: webhooks, where they save, and what writes it later."""
+
+from starlette.routing import BaseRoute
+
+from core import app as application
+from core.http.webhooks import Webhooks
+from core.inbound.backlog import Backlog
+from core.inbound.inbox import Inbox, Replaying
+from core.settings import Settings
+from core.store.embedded import default_folder
+from core.telephony.signatures import Signatures
+
+
+class Arrivals:
+    """The inbound side of one server. Nothing connects before the first request.
+
+    :param settings: TWILIO_AUTH_TOKEN, PUBLIC_URL, the data folder and which database is meant.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        database = settings.supabase_url if settings.data_source == "supabase" else settings.database_url
+        self._backlog = Backlog(settings.data_dir or default_folder(), database or "embedded")
+        self.inbox = Inbox(lambda: application.shared().gateway, self._backlog)
+
+    def routes(self) -> list[BaseRoute]:
+        """Twilio's paths."""
+        settings = self._settings
+        signatures = Signatures(settings.twilio_auth_token, settings.public_url)
+        webhooks = Webhooks(lambda: self.inbox, signatures, settings.public_url, speaks=bool(settings.openai_api_key))
+        return webhooks.routes()
+
+    def replaying(self) -> Replaying:
+        """What writes the backlog; to be started with the server and stopped with it."""
+        return Replaying(self.inbox)
