@@ -8,7 +8,7 @@ stays as history. The calls are tagged (``calls.test``) and left out of the figu
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from core.access.identity import Identity, need_writer
@@ -21,13 +21,11 @@ from core.outbound.jobs import ScheduleRequest
 from core.settings import Settings
 from core.store.gateway import Gateway, Order, Row, Where
 from core.telephony.simulator import MAGIC
-from core.telephony.test_stages import TestStage, judged
+from core.telephony.test_stages import TestStage, has_ended, judged
 
 Via: TypeAlias = Literal["direct", "queue"]
 VIAS: tuple[Via, ...] = get_args(Via)
 MESSAGE = "This is a test call. Can you hear me?"
-OVER_AFTER = timedelta(minutes=10)
-"""A test call that never reached an end is over after this."""
 DEMO = "demo_filled_at"
 """The row of ``patchbay_state`` that says that the database holds demo data."""
 TWILIO_ALLOWED = "Add it to TEST_CALL_ALLOWLIST (comma-separated numbers) and start again."
@@ -114,15 +112,19 @@ class TestCall:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A test call as it is now: the call, its stages in order, and whether anything can still change."""
+    """A test call as it is now, with its stages in order.
+
+    :ivar ended: no further word of the carrier is expected.
+    """
 
     call: TestCall
     stages: tuple[TestStage, ...]
+    ended: bool
 
     @property
     def over(self) -> bool:
         """Nothing is waited for any more."""
-        return not any(stage.state == "waiting" for stage in self.stages)
+        return self.ended and not any(stage.state == "waiting" for stage in self.stages)
 
     @property
     def ok(self) -> bool:
@@ -234,7 +236,7 @@ class TestCalls:
     def watch(self, test_id: int) -> Watched:
         """A test call with its stages as they are now. When it is over, its lead gets back what it had."""
         facts = self._facts(test_id)
-        watched = Watched(TestCall.from_row(facts["test"]), judged(facts))
+        watched = Watched(TestCall.from_row(facts["test"]), judged(facts), has_ended(facts))
         if watched.over and self._finish(watched.call):
             watched = replace(watched, call=self.get(test_id))
         return watched

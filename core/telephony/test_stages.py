@@ -78,6 +78,14 @@ def judged(facts: Mapping[str, Any]) -> tuple[TestStage, ...]:
     return _Judge(facts).stages()
 
 
+def has_ended(facts: Mapping[str, Any]) -> bool:
+    """Is no further word of the carrier expected? A call without a final status counts as ended after ten minutes."""
+    test, call = facts["test"], facts.get("call") or {}
+    begun = _time(test["dialled_at"] or test["at"])
+    final = (call.get("status") or "").lower() in FINAL
+    return final or test["call_sid"] is None or _time(facts["now"]) - begun > LONGEST_CALL
+
+
 class _Judge:
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self._facts = facts
