@@ -34,7 +34,7 @@ def offer(waiting: bool = True) -> None:
     """
     if needs_paste(Settings.load()):
         st.markdown("Open the project's SQL editor, paste all of this script and run it. It may be pasted again.")
-        st.code(reads.migration_script(), language="sql", height=280)
+        st.code(reads.migration_script(), language=None, height=280)
         return
     if waiting:
         st.code(COMMAND, language=None)
@@ -47,4 +47,4 @@ def _script_on_request() -> None:
     args = ("migrations.shown", None if shown else True)
     st.button(label, key="migrations.toggle", icon=":material/code:", on_click=state.set_value, args=args)
     if shown:
-        st.code(reads.migration_script(), language="sql", height=280)
+        st.code(reads.migration_script(), language=None, height=280)
