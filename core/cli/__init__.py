@@ -17,7 +17,7 @@ from core.errors import PatchbayError
 from core.settings import Settings, wants_tracebacks
 
 INTERRUPTED = 130
-LONG = frozenset({"demo", "doctor", "rebuild"})
+LONG = frozenset({"demo", "doctor", "rebuild", "repair"})
 """Commands that read everything; nobody waits for them in front of a page."""
 LONG_SECONDS = 3600.0
 

@@ -21,6 +21,8 @@ from core.cli import (
     own_numbers,
     people,
     reconcile,
+    repair,
+    test_call,
     text,
     worker,
     worklist_words,
@@ -376,5 +378,7 @@ HANDLERS: Mapping[str, Handler] = {
     **people.HANDLERS,
     **jobs.HANDLERS,
     **new_lead.HANDLERS,
+    **repair.HANDLERS,
+    **test_call.HANDLERS,
     **worker.HANDLERS,
 }

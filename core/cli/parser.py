@@ -245,6 +245,33 @@ COMMANDS = (
             *REPAIR[:2],
         ),
     ),
+    CommandWords(
+        "repair",
+        "fill what is missing of a call with what Twilio answers",
+        (
+            Argument("sid", "the call's SID, exactly", metavar="CALL_SID"),
+            Argument("--cause", "every call without numbers: no_numbers"),
+            Argument("--view", "every stuck call: stuck"),
+            PREVIEW,
+            Argument("--overwrite", "columns in which Twilio's value replaces another", metavar="COLUMN[,COLUMN]"),
+            Argument("--limit", "at most so many calls, the newest first", metavar="N"),
+            Argument("--batch", "the batch that the events belong to", metavar="BATCH_ID"),
+            *REPAIR[:3],
+        ),
+    ),
+    CommandWords(
+        "test-call",
+        "place a test call to an allowed number and show its stages",
+        (
+            Argument("--to", "the number, which TEST_CALL_ALLOWLIST has to name", metavar="NUMBER"),
+            Argument("--lead", "the lead that it is linked to; its number has to be allowed too", metavar="LEAD_ID"),
+            Argument("--via", "direct (default) or queue"),
+            Argument("--wait", "until nothing is waited for any more", flag=True),
+            Argument("--keep", "the lead keeps what the call writes to it", flag=True),
+            Argument("--message", "what is said first"),
+            Argument("--key", "the same key again is the same call", metavar="ID"),
+        ),
+    ),
     CommandWords("rebuild", "recompute roll-up, links and causes; prints what differed"),
     CommandWords("worker", "take jobs from the queue and dial, until it is told to end"),
     CommandWords("doctor", "check columns, indexes, triggers and consistency"),
@@ -264,7 +291,7 @@ COMMANDS = (
         (Argument("verb", "add, list or revoke", metavar="add|list|revoke"), NAME, ROLE),
     ),
 )
-OPTIONAL = frozenset({"event_id", "name"})
+OPTIONAL = frozenset({"event_id", "name", "sid"})
 """Positional arguments that may be left out."""
 
 

@@ -96,6 +96,10 @@ def _what(event: LinkEvent) -> str:
             return f"linked call {call} to lead {now} instead of a variant of its SID"
         case "normalise_sid":
             return f"gave the rows of {call!r} the SID that it stands for"
+        case "repair":
+            return f"filled what was missing of call {call} with what Twilio answered"
+        case "finish_test_call":
+            return f"ended the test call {call}: lead {event.lead_id} has what it had before"
         case "set_phone":
             return f"changed the phone number of lead {event.lead_id}"
         case "undo" if call is None:
