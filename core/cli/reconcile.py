@@ -27,7 +27,7 @@ WORDS: Mapping[str, str] = {
     "unlinked_by_hand": "pinned: unlinked by hand",
     "pending": "younger than the grace period",
     "test_call": "test calls",
-    "rule": "a rule forbids it",
+    "number_rule": "a rule about the number forbids it",
     "several_leads": "several leads fit",
     "lead_gone": "the lead is gone",
     "below_confidence": "below the confidence",

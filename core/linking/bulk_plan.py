@@ -32,7 +32,7 @@ Skipped: TypeAlias = Literal[
     "unlinked_by_hand",
     "pending",
     "test_call",
-    "rule",
+    "number_rule",
     "several_leads",
     "lead_gone",
     "below_confidence",
@@ -226,6 +226,9 @@ def verdict(
     if not candidates:
         return _without_candidate(call)
     best = candidates[0]
+    rules = [each.detail for each in best.against if each.kind == "number_rule"]
+    if rules:
+        return Skip(call.call_sid, "number_rule", rules[0], best.lead_id)
     fitting = [each for each in candidates if CONFIDENCES.index(each.confidence) <= CONFIDENCES.index(least)]
     if len(fitting) == 1 and fitting[0] is best:
         return best
@@ -255,9 +258,6 @@ def _without_candidate(call: Call) -> Skip:
 def _doubtful(call: Call, best: Candidate, fitting: int) -> Skip:
     """Why the best candidate is not good enough, by what speaks against it."""
     sid, lead_id = call.call_sid, best.lead_id
-    rules = [each.detail for each in best.against if each.kind == "number_rule"]
-    if rules:
-        return Skip(sid, "rule", rules[0], lead_id)
     shared = [each.detail for each in best.against if each.kind == "number_shared"]
     if fitting > 1 or shared:
         detail = shared[0] if shared else f"{fitting} leads fit equally well."

@@ -9,10 +9,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from core.linking import matching, own_numbers
+from core.linking import matching, own_numbers, ruled_numbers
 from core.linking.matching import Assessment
 from core.model import phone
 from core.model.counterpart import CallFacts
+from core.model.number_rules import NO_RULES, Rules
 from core.settings import Settings
 from core.store.gateway import Gateway, Row, Where
 
@@ -33,6 +34,7 @@ class Judge:
         self._gateway = gateway
         self._settings = settings
         self._own: frozenset[str] = frozenset()
+        self._rules: Rules = NO_RULES
         self._weighed: set[str] = set()
 
     def run(self, limit: int | None = None) -> int:
@@ -43,6 +45,7 @@ class Judge:
         self._follow_rules()
         self._gateway.call("expire_number_rules")
         self._own = own_numbers.known(self._gateway, self._settings)
+        self._rules = ruled_numbers.in_force(self._gateway)
         self._weighed = set(self._own)
         judged, marks = 0, self._marks()
         while limit is None or judged < limit:
@@ -85,7 +88,8 @@ class Judge:
         return bool(unweighed)
 
     def _judge(self, batch: dict[str, Any]) -> int:
-        assessed = matching.assess_all(self._gateway, batch["calls"], self._own, self._settings.default_region)
+        region = self._settings.default_region
+        assessed = matching.assess_all(self._gateway, batch["calls"], self._own, region, self._rules)
         judgements = [_judgement(facts, assessment) for facts, assessment in assessed]
         changed = self._gateway.call("write_judgements", p_queue_ids=batch["queue_ids"], p_judgements=judgements)
         self._gateway.call("note_claims", p_sids=[facts.call_sid for facts, _ in assessed])

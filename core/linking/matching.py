@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from core.linking import own_numbers
-from core.model import causes, counterpart, evidence, holders, suspects
+from core.linking import own_numbers, ruled_numbers
+from core.model import causes, counterpart, evidence, holders, number_rules, suspects
 from core.model.causes import Decision
 from core.model.counterpart import CallFacts, Counterpart
+from core.model.number_rules import NO_RULES, Rules
 from core.model.records import Call, Candidate, Lead
 from core.model.suspects import Suspicion
 from core.settings import Settings
@@ -40,42 +41,49 @@ class Neighbourhood:
 
 def candidates(gateway: Gateway, calls: Sequence[Call], settings: Settings) -> dict[str, tuple[Candidate, ...]]:
     """The leads that may belong to each call, best first, by SID; as the data is now, judged or not."""
-    own = own_numbers.known(gateway, settings)
+    own, rules = own_numbers.known(gateway, settings), ruled_numbers.in_force(gateway)
     found: dict[str, tuple[Candidate, ...]] = {call.call_sid: () for call in calls}
     sids = list(found)
     for start in range(0, len(sids), CALLS_AT_ONCE):
         rows = gateway.call("judge_facts", p_sids=sids[start : start + CALLS_AT_ONCE])
-        for facts, assessment in assess_all(gateway, rows, own, settings.default_region):
+        for facts, assessment in assess_all(gateway, rows, own, settings.default_region, rules):
             found[facts.call_sid] = assessment.candidates
     return found
 
 
 def assess_all(
-    gateway: Gateway, rows: Iterable[Row], own: AbstractSet[str], region: str
+    gateway: Gateway, rows: Iterable[Row], own: AbstractSet[str], region: str, rules: Rules = NO_RULES
 ) -> list[tuple[CallFacts, Assessment]]:
     """Assess calls as ``judge_facts`` and ``judge_batch`` give them.
 
     :param own: our own numbers in E.164.
     :param region: ISO 3166 region in which a number without country code is read.
+    :param rules: what people ruled about numbers.
     """
     calls = [CallFacts.from_row(row) for row in rows]
-    others = [counterpart.of(c.direction, c.from_number, c.to_number, own, region) for c in calls]
+    sides = (counterpart.of(c.direction, c.from_number, c.to_number, own, region) for c in calls)
+    others = [number_rules.applied(other, rules) for other in sides]
     around = _neighbourhood(gateway, calls, others)
-    return [(call, assess(call, other, around, region)) for call, other in zip(calls, others, strict=True)]
+    return [(call, assess(call, other, around, region, rules)) for call, other in zip(calls, others, strict=True)]
 
 
-def assess(call: CallFacts, other: Counterpart, around: Neighbourhood, region: str) -> Assessment:
+def assess(
+    call: CallFacts, other: Counterpart, around: Neighbourhood, region: str, rules: Rules = NO_RULES
+) -> Assessment:
     """Cause and candidates of one call, from the leads around it."""
     having = holders.of(other.e164, around.by_key.get(other.key or "", ()), region) if other.e164 is not None else ()
     ids = _named_ids(call)
     named = {lead_id: around.by_id[lead_id] for lead_id in ids if lead_id in around.by_id}
     fitting = [lead for key in call.said.keys for lead in around.by_key.get(key, ())]
-    found = evidence.candidates(call, other, named, having, region, fitting)
+    suggested = having if number_rules.suggests(other, rules) else ()
+    ruled = number_rules.doubt(other, rules)
+    found = evidence.candidates(call, other, named, suggested, region, fitting, ruled)
     order = {candidate.lead_id: place for place, candidate in enumerate(found)}
-    best_first = sorted(having, key=lambda holder: order[holder.lead.id])
+    best_first = sorted(having, key=lambda holder: order.get(holder.lead.id, len(order)))
     if call.lead_id is not None:
         linked = around.by_id.get(call.lead_id)
-        return Assessment(other, None, found, suspects.decide(call, other, linked, best_first, region, found))
+        telling = other if ruled is None else replace(other, standing="withheld")  # so ruled, a number tells nobody
+        return Assessment(other, None, found, suspects.decide(call, telling, linked, best_first, region, found))
     return Assessment(other, causes.decide(call, other, best_first), found)
 
 

@@ -10,14 +10,13 @@ from core.linking import fields, own_numbers, sentences, worklist
 from core.linking.results import WorklistPage
 from core.linking.worklist import Query
 from core.model import holders, phone
-from core.model.number_rules import VERDICTS, NumberRule, Rules, Verdict
+from core.model.number_rules import VERDICTS, NumberRule, Verdict
 from core.model.phone import Likeness
 from core.model.records import Call, Lead, parse_time
 from core.settings import Settings
 from core.store.gateway import AnyOf, Gateway, Order, Where
 
 LARGEST_PAGE = 500
-RULES_AT_ONCE = 500
 MOST_RULES = 50
 """So many earlier rules of a number are shown."""
 Standing: TypeAlias = Literal["ruled", "own", "one_lead", "several_leads", "no_lead"]
@@ -117,23 +116,6 @@ def e164(text: object, region: str, field: str = "number") -> str:
     if found is None:
         raise BadInput(f"{field} is {fields.shown(given)}: expected a phone number such as +1 415 555 0100.")
     return found
-
-
-def in_force(gateway: Gateway) -> Rules:
-    """The rules that hold now, by number."""
-    now, found, last = datetime.now(UTC), [], 0
-    while True:
-        where = (Where("ended_at", "is_null"), Where("id", "gt", last))
-        rows = gateway.select("number_rules", where=where, order=(Order("id"),), limit=RULES_AT_ONCE)
-        found += [NumberRule.from_row(row) for row in rows]
-        if len(rows) < RULES_AT_ONCE:
-            return {rule.number: rule for rule in found if rule.holds(now)}
-        last = found[-1].id
-
-
-def never_linked(gateway: Gateway) -> Rules:
-    """The rules by which calls of a number are never linked automatically, by number."""
-    return {number: rule for number, rule in in_force(gateway).items() if rule.never_link}
 
 
 def story(

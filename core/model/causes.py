@@ -219,7 +219,7 @@ def _call_sentence(cause: str, call: Call) -> str:
         "lead_deleted": "It belonged to a lead that has been deleted.",
         "no_numbers": _no_numbers_sentence(call),
         "own_numbers_only": "There is no number on it but our own.",
-        "withheld_caller": "The caller withheld the number.",
+        "withheld_caller": _withheld_sentence(call),
         "missed_match": "A lead has exactly this number, yet the call was never linked.",
         "format_mismatch": "A lead has this number, written otherwise.",
         "no_matching_lead": f"No lead has the number {number}.",
@@ -232,6 +232,11 @@ def _no_numbers_sentence(call: Call) -> str:
     if not (call.from_number or "").strip() and not (call.to_number or "").strip():
         return "None of its rows carries a phone number; Twilio still has it."
     return "None of its rows carries the other party's number; Twilio still has it."
+
+
+def _withheld_sentence(call: Call) -> str:
+    ruled = phone.normalise(_their_text(call), "US").kind == "number"
+    return "A person ruled that this number counts as withheld." if ruled else "The caller withheld the number."
 
 
 def _their_text(call: Call) -> str:

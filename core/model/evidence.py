@@ -85,6 +85,7 @@ AGAINST: Mapping[str, int] = {
     "created_late": 1,  # the lead was created long after the call
     "country_differs": 1,  # the country code is another one
     "country_unclear": 1,  # read in the default region, the same writing is another number
+    "number_rule": 1,  # a person ruled that a lead is never found by this number automatically
     "withheld": 0,  # the number is withheld: nothing but what was said tells who called, which counts as little already
 }
 
@@ -93,7 +94,7 @@ NO_DOUBT_OF_A_JOB = frozenset({"number_shared", "country_differs", "country_uncl
 
 NO_DOUBT_OF_PROOF = NO_DOUBT_OF_A_JOB | {
     "created_late", "job_disagrees", "other_name_spoken", "other_email_spoken", "other_number_spoken", "name_shared",
-    "dialled_another", "withheld",
+    "dialled_another", "withheld", "number_rule",
 }  # fmt: skip
 """What speaks against a match by number or by what was said does not touch proof: others answer a lead's telephone."""
 
@@ -108,6 +109,7 @@ class _Known:
     region: str
     windows: tuple[Job, ...]
     said: Mapping[int, Mapping[str, int]]
+    ruled: Evidence | None = None
 
     def heard(self, kind: str) -> frozenset[int]:
         """The leads of which this was said."""
@@ -121,6 +123,7 @@ def candidates(
     holders: Sequence[Holder],
     region: str,
     fitting: Iterable[Lead] = (),
+    ruled: Evidence | None = None,
 ) -> tuple[Candidate, ...]:
     """The leads that may belong to a call, best first; the same facts give the same order.
 
@@ -128,6 +131,7 @@ def candidates(
     :param holders: the leads that have the counterpart's number.
     :param region: ISO 3166 region in which a number without country code is read.
     :param fitting: leads that may have a name, an address or a number that was said.
+    :param ruled: what a person's rule about the counterpart's number says against leads that are found by it.
     """
     by_number = {holder.lead.id: holder for holder in holders}
     everyone = {lead.id: lead for lead in fitting}
@@ -139,7 +143,7 @@ def candidates(
         else {}
     )
     proven = {*call.proof, *(link.lead_id for link in call.earlier if not link.removed_by_hand)} & everyone.keys()
-    known = _Known(call, counterpart, by_number, len(counted(holders)), frozenset(proven), region, windows, said)
+    known = _Known(call, counterpart, by_number, len(counted(holders)), frozenset(proven), region, windows, said, ruled)
     named_ones = {*call.proof, *(link.lead_id for link in call.earlier), *(job.lead_id for job in windows)}
     by_speech = {lead_id for lead_id, kinds in said.items() if any(FOR[kind].strength == "hint" for kind in kinds)}
     involved = (everyone.keys() & named_ones) | by_number.keys() | by_speech
@@ -284,6 +288,13 @@ def _proof_disagrees(lead: Lead, known: _Known) -> Iterable[Evidence]:
         yield Evidence(
             "proof_disagrees", f"A job, notes or an earlier link name another lead too: {ids}.", f"leads/{others[0]}"
         )
+
+
+def _ruled(lead: Lead, known: _Known) -> Iterable[Evidence]:
+    """A person's rule about the number, against who was found by it; proof is not weakened, only told so."""
+    by_number = lead.id in known.holders or any(job.lead_id == lead.id for job in known.windows)
+    if known.ruled is not None and (by_number or lead.id in known.proven):
+        yield known.ruled
 
 
 def _number_shared(lead: Lead, known: _Known) -> Iterable[Evidence]:
@@ -456,6 +467,7 @@ _DOUBTS: tuple[_Finder, ...] = (
     _removed_by_hand,
     _proof_disagrees,
     _gone,
+    _ruled,
     _job_disagrees,
     _number_shared,
     _other_name,

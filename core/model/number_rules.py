@@ -78,6 +78,7 @@ class NumberRule:
 
 Rules: TypeAlias = Mapping[str, NumberRule]
 """The rules that hold, by number."""
+NO_RULES: Rules = {}
 
 
 def applied(other: Counterpart, rules: Rules) -> Counterpart:

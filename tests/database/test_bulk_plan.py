@@ -124,7 +124,7 @@ def test_a_rule_for_a_number_forbids_it() -> None:
     call = Call("CA1", "unlinked", datetime(2026, 3, 1, tzinfo=UTC))
     rule = Evidence("number_rule", "Switchboard (ana, 1 Mar 2026).", "number_rules/1")
     lead = Candidate(1, "Ana", None, "medium", (Evidence("number_exact", "It has it.", "leads/1"),), (rule,))
-    assert verdict(call, [lead], "high") == Skip("CA1", "rule", rule.detail, 1)
+    assert verdict(call, [lead], "high") == Skip("CA1", "number_rule", rule.detail, 1)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ import pytest
 from core.access.identity import Identity
 from core.app import App, build
 from core.errors import BadInput, NotAllowed, RequestIdReused, Stale
-from core.linking import Linking, number_rules
+from core.linking import Linking, WorklistFilter, ruled_numbers
 from core.settings import Settings
 from tests.database.outside import OURS, Connection, add_call, add_lead, sid
 
 NUMBER = "+14155550199"
 REASON = "The front desk of a hotel"
+EARLY = "2026-02-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -146,11 +147,11 @@ def test_an_own_number_by_rule_is_nobodys_counterpart(linking: Linking, connecti
 
 
 def test_the_rules_in_force_are_read_page_by_page(linking: Linking, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(number_rules, "RULES_AT_ONCE", 2)
+    monkeypatch.setattr(ruled_numbers, "RULES_AT_ONCE", 2)
     for number in range(5):
         linking.set_number_rule(f"+1415555019{number}", "person" if number == 3 else "test")
-    assert set(number_rules.in_force(app.gateway)) == {f"+1415555019{number}" for number in range(5)}
-    assert set(number_rules.never_linked(app.gateway)) == {f"+1415555019{number}" for number in (0, 1, 2, 4)}
+    assert set(ruled_numbers.in_force(app.gateway)) == {f"+1415555019{number}" for number in range(5)}
+    assert set(ruled_numbers.never_linked(app.gateway)) == {f"+1415555019{number}" for number in (0, 1, 2, 4)}
 
 
 def test_an_expired_rule_counts_no_more(linking: Linking, connection: Connection) -> None:
@@ -164,3 +165,81 @@ def test_an_expired_rule_counts_no_more(linking: Linking, connection: Connection
     assert linking.call(call).cause == "missed_match"
     (past,) = linking.number(NUMBER).past
     assert past.ended_at == past.expires_at and past.ended_by is None
+
+
+# What a rule changes for the calls ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verdict", ["switchboard", "person"])
+def test_a_lead_found_by_a_ruled_number_is_a_suggestion_at_most(both: tuple[Linking, Connection], verdict: str) -> None:
+    linking, connection = both
+    call = add_call(connection, 1, counterpart=NUMBER)
+    add_lead(connection, phone="(415) 555-0199", created_at=EARLY)
+    linking.judge()
+    assert best(linking, call) == ("high", [])
+    rule = linking.set_number_rule(NUMBER, verdict, never_link=True, reason=REASON, actor="ana")
+    assert rule is not None
+    assert best(linking, call) == ("medium", ["number_rule"])
+    (doubt,) = linking.candidates(call)[0].against
+    assert doubt.source == f"number_rules/{rule.id}"
+    assert doubt.detail.startswith("A person ruled that this number is never linked automatically: ")
+    assert doubt.detail.endswith(f"(ana, {rule.created_at.day} {rule.created_at:%b %Y}: {REASON}).")
+    assert linking.call(call).best_confidence == "medium", "judged again at once"
+    linking.end_number_rule(NUMBER)
+    assert (best(linking, call), linking.call(call).best_confidence) == (("high", []), "high")
+
+
+def test_a_verdict_alone_changes_nothing(linking: Linking, connection: Connection) -> None:
+    call = add_call(connection, 1, counterpart=NUMBER)
+    add_lead(connection, phone=NUMBER, created_at=EARLY)
+    linking.set_number_rule(NUMBER, "person")
+    assert best(linking, call) == ("high", [])
+
+
+def test_proof_stays_proof(linking: Linking, connection: Connection) -> None:
+    call = add_call(connection, 1, counterpart=NUMBER)
+    add_lead(connection, phone=NUMBER, notes=f"Outbound call {call} initiated", created_at=EARLY)
+    linking.set_number_rule(NUMBER, "switchboard")
+    assert best(linking, call) == ("certain", ["number_rule"])
+
+
+def test_bulk_linking_leaves_a_ruled_number_alone(linking: Linking, connection: Connection) -> None:
+    ruled, free = add_call(connection, 1, counterpart=NUMBER), add_call(connection, 2, counterpart="+14155550177")
+    add_lead(connection, phone=NUMBER, created_at=EARLY)
+    add_lead(connection, phone="+14155550177", created_at=EARLY)
+    proven = add_call(connection, 3, counterpart=NUMBER)
+    add_lead(connection, phone=None, notes=f"Outbound call {proven} initiated", created_at=EARLY)
+    linking.set_number_rule(NUMBER, "switchboard", reason=REASON)
+    plan = linking.plan([ruled, free, proven])
+    assert [pair.call_sid for pair in plan.pairs] == [free]
+    assert dict(plan.skipped) == {"number_rule": 2}
+    assert all(REASON in skip.sentence for skip in plan.listed["number_rule"])
+
+
+def test_a_withheld_number_by_rule_is_matched_with_nobody(linking: Linking, connection: Connection) -> None:
+    call = add_call(connection, 1, counterpart="(415) 555-0199", inbound=True)
+    add_lead(connection, phone=NUMBER, created_at=EARLY)
+    linking.judge()
+    linking.set_number_rule(NUMBER, "withheld")
+    page = linking.worklist(WorklistFilter())
+    assert linking.call(call).cause == "withheld_caller" and linking.candidates(call) == []
+    assert page.details[call] == "A person ruled that this number counts as withheld."
+    linking.end_number_rule(NUMBER)
+    assert linking.call(call).cause == "format_mismatch" or linking.call(call).cause == "missed_match"
+
+
+def test_a_test_line_suggests_nobody(linking: Linking, connection: Connection) -> None:
+    call = add_call(connection, 1, counterpart=NUMBER)
+    add_lead(connection, phone=NUMBER, created_at=EARLY)
+    linking.set_number_rule(NUMBER, "test")
+    assert linking.candidates(call) == [] and linking.call(call).best_lead_id is None
+
+
+def test_a_link_is_not_suspect_by_a_number_that_tells_nobody(linking: Linking, connection: Connection) -> None:
+    call = add_call(connection, 1, counterpart=NUMBER)
+    add_lead(connection, "Ada", phone=NUMBER, created_at=EARLY)
+    add_lead(connection, "Bo", phone="+14155550188", call_sid=call)
+    linking.judge()
+    assert linking.call(call).suspect == "other_lead"
+    linking.set_number_rule(NUMBER, "switchboard")
+    assert linking.call(call).suspect is None

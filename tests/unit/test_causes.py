@@ -147,7 +147,8 @@ LEADS = {
         ),
         ("no_numbers", call(from_number=""), "None of its rows carries the other party's number; Twilio still has it."),
         ("own_numbers_only", call(), "There is no number on it but our own."),
-        ("withheld_caller", call(), "The caller withheld the number."),
+        ("withheld_caller", call(from_number="anonymous"), "The caller withheld the number."),
+        ("withheld_caller", call(), "A person ruled that this number counts as withheld."),
         ("several_leads", call(1, 2), "Leads 1 (Ann Lee) and 2 (Ann Lee) have this number; a person has to choose."),
         (
             "several_leads",
