@@ -12,7 +12,7 @@ from core.linking import Draft, Linking, NewLeadPreview, Options, Story
 from core.linking.lead_book import PHONE_LENGTH
 from core.linking.new_lead import NAME_LENGTH, STATUS, STATUS_LENGTH, VALUE_LENGTH, suggested
 from core.model.records import LinkEvent
-from dashboard import formatting, guard, identity, links, reads, sides, state
+from dashboard import formatting, guard, identity, links, reads, state, story
 from dashboard.state import Intent
 
 STATUSES = (STATUS, "new")
@@ -84,9 +84,9 @@ def _outcome(preview: NewLeadPreview) -> None:
         with st.container(horizontal=True, gap="small"):
             for other in preview.sharing[:5]:
                 links.show_lead(other.lead.id, formatting.lead_label(other.lead.id, other.lead.name))
-    rows = [(f"New lead: {name}", "none", formatting.cell(value)) for name, value in preview.columns.items() if value]
-    rows.append(("This call", "unlinked", "linked to the new lead · current call"))
-    st.html(f'<div class="pb-scroll">{sides.as_table(rows)}</div>')
+    rows = [(name, _cell(name, value)) for name, value in preview.columns.items() if value is not None]
+    st.html('<p class="pb-line"><b>The new row of leads</b>, with your table\'s own defaults</p>')
+    st.html(story.facts_html([*rows, ("This call", "linked to it, as its current call")]))
     if not preview.sharing:
         st.html(f'<p class="pb-line"><b>{escape(preview.sentence)}</b></p>')
     icon = ":material/phone_forwarded:"
@@ -94,6 +94,11 @@ def _outcome(preview: NewLeadPreview) -> None:
         st.warning(formatting.plain(preview.dialling), icon=icon)
     else:
         st.html(f'<p class="pb-line pb-muted">{escape(preview.dialling)}</p>')
+
+
+def _cell(name: str, value: Any) -> str:
+    text = formatting.cell(value)
+    return text[:19].replace("T", " ") if name.endswith("_at") and isinstance(value, str) else text
 
 
 def make(linking: Linking, intent: Intent, options: Options) -> LinkEvent | None:

@@ -12,7 +12,7 @@ from core.errors import PatchbayError, Refused
 from core.linking import Command, Options
 from core.model import dialling
 from core.model.records import Lead, LinkEvent
-from dashboard import formatting, guard, identity, links, reads, sides, state
+from dashboard import corrections, formatting, guard, identity, links, reads, sides, state
 from dashboard.guard import guarded
 from dashboard.remedies import REMEDIES, Outcome, undo_batch, words_of
 from dashboard.state import Intent
@@ -281,6 +281,8 @@ def undo_bar() -> None:
         if what is not None:
             st.button(label, key="undo.do", icon=icon, shortcut="Alt+Z", on_click=state.ask_undo, args=(what,))
         st.button("Dismiss", key="undo.dismiss", type="tertiary", on_click=state.dismiss_done)
+    if not done.is_undo:
+        corrections.after_link(done.event)
     if done.left:
         with st.expander(f"Not undone: {formatting.count(len(done.left), 'change')}", expanded=len(done.left) <= 3):
             lines = "".join(f"<li>{escape(words)}</li>" for words in done.left)

@@ -5,7 +5,6 @@ address (``call``), the pass in :mod:`dashboard.triage_pass`, everything that wa
 """
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +14,7 @@ import streamlit as st
 from core.access.identity import VIEWERS_READ
 from core.errors import NotFound, PatchbayError, Refused
 from core.linking import Command, Linking, Options, Story, Turn, WorklistFilter
-from core.model import phone
-from core.model.holders import FIRM
 from core.model.records import Call, Candidate, LinkEvent
-from core.settings import Settings
 from dashboard import corrections, formatting, guard, identity, links, reads, repair, state, story, triage_view, viewer
 from dashboard import triage_pass as passes
 from dashboard.guard import guarded
@@ -29,6 +25,7 @@ FRESH_SECONDS = 20.0
 """A story that was read ahead is shown when it is not older; what it says is compared before anything is written."""
 TALL = 430
 MOST_OTHERS = 4
+MOST_LISTED = 20
 NO_REASON = "Without a reason"
 REASONS = (*repair.REASONS, NO_REASON)
 
@@ -206,7 +203,7 @@ class Round:
     def _offer_number(self, told: Story, candidate: Candidate) -> None:
         """The lead's phone is another one than the call's: it could be stored, which is offered and never done."""
         number = told.call.counterpart
-        if number and phone.likeness(candidate.phone, number, Settings.load().default_region) not in FIRM:
+        if number and corrections.differs(reads.lead(candidate.lead_id), number):
             self._walk = replace(self._walk, offer=(candidate.lead_id, number))
 
     def _pass_over(self) -> None:
@@ -331,11 +328,17 @@ class Round:
             self._end()
         else:
             self._one(told, candidate)
-        self._foot()
         self._look_ahead(turn)
 
     def _head(self, turn: Turn) -> None:
-        st.html(triage_view.count(turn.left, self._walk.total))
+        with st.container(
+            key="triage_count", horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"
+        ):
+            st.html(triage_view.count(turn.left, self._walk.total), width="content")
+            self._today()
+        st.html(triage_view.bar(turn.left, self._walk.total))
+        if self._walk.lists_work:
+            self._list()
         if self._walk.notes:
             st.html(triage_view.notes(self._walk.notes))
         if self._walk.offer:
@@ -368,7 +371,7 @@ class Round:
                 st.html(triage_view.lead(candidate, found, calls.total, self._zone))
                 self._effect(told, candidate)
         self._others(told, candidate)
-        corrections.show(told, key="triage")
+        corrections.show(told, key="triage", firm=False)
         with st.container(key="triage_more", horizontal=True, vertical_alignment="bottom", gap="small"):
             self._typed_lead(told)
             links.show("Open in Call lookup", links.call(told.call_sid), icon=":material/open_in_full:")
@@ -427,14 +430,14 @@ class Round:
             else:
                 self._new_lead(told, primary=True, on=open_call)
             self._button("Next", "next", "next", shortcut="N", icon="arrow_forward", reads_only=True)
-            if len(told.candidates) > 1:
-                place = self._walk.shown % len(told.candidates) + 1
-                words = f"Other candidate · {place} of {len(told.candidates)}"
-                self._button(words, "other", "other", shortcut="O", icon="swap_horiz", reads_only=True)
             self._button("Set aside", "aside", "reasons", shortcut="S", icon="block", on=open_call)
             self._button("Undo", "undo", "undo", shortcut="U", icon="undo")
             back = bool(self._walk.came_from)
             self._button("Back", "back", "back", shortcut="B", icon="arrow_back", on=back, reads_only=True)
+            if len(told.candidates) > 1:
+                place = self._walk.shown % len(told.candidates) + 1
+                words = f"Other candidate · {place} of {len(told.candidates)}"
+                self._button(words, "other", "other", shortcut="O", icon="swap_horiz", reads_only=True)
             if candidate is not None:
                 self._new_lead(told, primary=False, on=open_call)
         if not self._may_write:
@@ -499,21 +502,24 @@ class Round:
                 words = f"Go through the {left:,} that are left" if left > 1 else "Go to the one that is left"
                 self._button(words, "again", "again", shortcut="N", icon="replay", primary=True, reads_only=True)
 
-    def _foot(self) -> None:
+    def _today(self) -> None:
         work = self._linking.work_since(self._midnight)
         skipped = passes.skipped_since(self._actor, self._midnight)
-        with st.container(key="triage_foot", horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(
+            key="triage_today", horizontal=True, vertical_alignment="center", gap="small", width="content"
+        ):
             st.html(triage_view.today(work.linked, work.set_aside, len(skipped)), width="content")
-            if work.events or skipped:
-                words = "Hide" if self._walk.lists_work else "Show, with Undo"
-                self._button(words, "work", "work", shortcut="T", reads_only=True)
-        if self._walk.lists_work:
-            self._list(work.events, skipped)
+            words = "Hide" if self._walk.lists_work else "Show"
+            some = bool(work.events or skipped)
+            self._button(words, "work", "work", shortcut="T", on=some, reads_only=True)
 
-    def _list(self, events: Sequence[LinkEvent], skipped: Sequence[tuple[str, datetime]]) -> None:
-        rows = [(event.at or self._midnight, event, "") for event in events]
-        rows += [(at, None, sid) for sid, at in skipped[:20]]
-        for _, event, sid in sorted(rows, key=lambda row: row[0], reverse=True)[:20]:
+    def _list(self) -> None:
+        """Today's work, each step with its Undo."""
+        events = self._linking.work_since(self._midnight).events
+        skipped = passes.skipped_since(self._actor, self._midnight)
+        rows: list[tuple[datetime, LinkEvent | None, str]] = [(e.at or self._midnight, e, "") for e in events]
+        rows += [(at, None, sid) for sid, at in skipped]
+        for _, event, sid in sorted(rows, key=lambda row: row[0], reverse=True)[:MOST_LISTED]:
             key = f"triage_work_{event.id if event else sid}"
             with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
                 links.show_call(sid if event is None else event.call_sid or "")

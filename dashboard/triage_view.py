@@ -10,15 +10,19 @@ from dashboard import candidates, formatting, sides, story
 
 
 def count(left: int, total: int) -> str:
-    """How many calls are left of how many, with a bar."""
+    """How many calls are left of how many."""
+    return f'<div class="pb-count" aria-live="polite"><b>{left:,}</b> left of {total:,}</div>'
+
+
+def bar(left: int, total: int) -> str:
+    """The same as a bar that fills."""
     done = max(total - left, 0)
     share = 100 * done / total if total else 100
     words = f"{left:,} left of {total:,}"
-    bar = (
+    return (
         f'<div class="pb-bar" role="progressbar" aria-label="Calls done" aria-valuemin="0" aria-valuemax="{total}" '
         f'aria-valuenow="{done}" aria-valuetext="{words}"><span style="width:{share:.1f}%"></span></div>'
     )
-    return f'<div class="pb-count" aria-live="polite"><b>{left:,}</b> left of {total:,}</div>{bar}'
 
 
 def who(call: Call, zone: ZoneInfo) -> str:

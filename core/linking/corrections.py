@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from core.linking import lead_book
 from core.model import causes, near_numbers, phone
+from core.model.holders import FIRM
 from core.model.near_numbers import Slip
 from core.model.phone import Likeness
 from core.model.records import Call, Lead
@@ -62,6 +63,8 @@ class Correction:
     def outcome(self) -> str:
         """What storing the number comes to."""
         calls = "1 unlinked call matches" if self.matching == 1 else f"{self.matching} unlinked calls match"
+        if self.difference in FIRM:
+            return f"Store it as {self.number}, as Twilio writes it, and {calls} exactly."
         return f"Store it as {phone.display(self.number)} and {calls}."
 
 
