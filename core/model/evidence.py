@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 from core.model import names, phone, spoken
 from core.model.causes import named, writing
 from core.model.counterpart import CallFacts, Counterpart, Job
-from core.model.holders import Holder, counted
+from core.model.holders import FIRM, Holder, counted
 from core.model.records import CONFIDENCES, Candidate, Confidence, Evidence, Lead
 
 Strength: TypeAlias = Literal["proof", "match", "hint", "support"]
@@ -369,12 +369,24 @@ def _heard(lead: Lead, call: CallFacts, counterpart: Counterpart, region: str) -
     for email in call.said.emails:
         if spoken.has_email(email.text, lead.email):
             found.setdefault("spoken_email", email.line_id)
-    if call.said.numbers:
-        theirs = [n.e164 for n in phone.all_numbers(lead.phone, region) if n.e164 and n.e164 != counterpart.e164]
-        for number in call.said.numbers:
-            if any(spoken.same_number(number.text, e164) for e164 in theirs):
-                found.setdefault("spoken_number", number.line_id)
+    for number in call.said.numbers:
+        if not _is_heard_anyway(number.text, counterpart) and _has_said_number(lead, number.text, region):
+            found.setdefault("spoken_number", number.line_id)
     return found
+
+
+def _is_heard_anyway(digits: str, counterpart: Counterpart) -> bool:
+    """The number that the call was with tells nothing more when it is said."""
+    return counterpart.e164 is not None and spoken.same_number(digits, counterpart.e164)
+
+
+def _has_said_number(lead: Lead, digits: str, region: str) -> bool:
+    """Does the lead's field hold a number that was said, with its country code or without?"""
+    stored = (number.e164 for number in phone.all_numbers(lead.phone, region))
+    if any(e164 is not None and spoken.same_number(digits, e164) for e164 in stored):
+        return True
+    whole = phone.normalise("+" + digits, region)
+    return whole.kind == "number" and whole.e164 is not None and phone.likeness(lead.phone, whole.e164, region) in FIRM
 
 
 def _may_have_dialled(job: Job, call: CallFacts, counterpart: Counterpart, region: str) -> bool:
