@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import app as console
 from core.errors import Refused
-from core.linking import Command, System
+from core.linking import BatchStatus, Command, System
 from core.linking.batch_preview import BatchPreview
 from core.linking.conflicts import ConflictPage, Constraint
 from core.linking.corrections import Correction
@@ -154,6 +154,12 @@ def batch(batch_id: str) -> list[LinkEvent]:
     return console.shared().linking.activity(batch=batch_id, limit=500)
 
 
+@st.cache_data(ttl=3, max_entries=4, show_spinner=False)
+def open_batches() -> list[BatchStatus]:
+    """The bulk links that are under way or were interrupted."""
+    return console.shared().linking.open_batches()
+
+
 @st.cache_data(ttl=5, max_entries=32, show_spinner=False)
 def search(text: str) -> Hits:
     """Calls and leads that a text may mean."""
@@ -268,6 +274,7 @@ _CACHES = (
     event,
     undo_obstacle,
     batch,
+    open_batches,
     search,
     ticket,
     leads,

@@ -290,6 +290,12 @@ def select_no_row(table_key: str) -> None:
         st.session_state[table_key] = {"selection": {"rows": [], "columns": [], "cells": []}}
 
 
+def selected_rows(table_key: str) -> tuple[int, ...]:
+    """The rows that are ticked in a table."""
+    picked = st.session_state.get(table_key)
+    return tuple(picked["selection"]["rows"]) if picked else ()
+
+
 def selected_row(table_key: str) -> int | None:
     """The row that is selected in a table, or None."""
     picked = st.session_state.get(table_key)

@@ -30,7 +30,7 @@ from core.linking.commands import Command, Options
 from core.model import causes
 from core.model.records import CONFIDENCES, Call, Candidate, Confidence, LinkEvent, parse_time
 from core.settings import Settings
-from core.store.gateway import Gateway, Row
+from core.store.gateway import Gateway, Order, Row, Where
 
 BatchState: TypeAlias = Literal["planned", "running", "done", "cancelled"]
 
@@ -46,6 +46,7 @@ ABANDONED_SECONDS = 15.0
 PATIENCE_SECONDS = 60.0
 """So long a database that does not answer is waited for; then the batch stays as it is, to be carried on."""
 
+MOST_OPEN = 5
 MOST_FAILURES = 5
 """So often in a row the database may fail without a call being linked in between."""
 
@@ -242,6 +243,13 @@ def read(gateway: Gateway, batch_id: str) -> BatchStatus:
     if row is None:
         raise NotFound(f"There is no bulk link {wanted}.", hint="Find the batch in the activity list.")
     return BatchStatus.from_row(row)
+
+
+def open_batches(gateway: Gateway) -> list[BatchStatus]:
+    """The batches that are under way or were interrupted, the newest first, at most :data:`MOST_OPEN`."""
+    running, newest = (Where("state", "eq", "running"),), (Order("begun_at", descending=True),)
+    rows = gateway.select("bulk_batches", columns=("batch_id",), where=running, order=newest, limit=MOST_OPEN)
+    return [read(gateway, row["batch_id"]) for row in rows]
 
 
 def outcome(gateway: Gateway, batch_id: str) -> BulkOutcome:

@@ -49,7 +49,7 @@ LISTED = 200
 """So many calls of each reason a plan lists; the others are counted."""
 MOST_SELECTED = 10_000
 
-Pick: TypeAlias = "WorklistFilter | Sequence[str]"
+Pick: TypeAlias = WorklistFilter | Sequence[str]
 Progress: TypeAlias = Callable[[int], None]
 
 
@@ -233,6 +233,18 @@ def verdict(
     if len(fitting) == 1 and fitting[0] is best:
         return best
     return _doubtful(call, best, len(fitting))
+
+
+def is_pinned(call: Call, history: Sequence[LinkEvent]) -> bool:
+    """Whether a person decided last on a call's link, so that no automation touches it. Pure.
+
+    :param history: its link events, newest first.
+    """
+    if call.lead_id is None:
+        return call.by_hand or call.set_aside
+    decided = (e for e in history if e.action == "confirm" or e.before.get("call_lead") != e.after.get("call_lead"))
+    last = next(decided, None)
+    return last is not None and last.source == "person"
 
 
 def _standing(call: Call, *, pending: bool, test: bool) -> Skip | None:

@@ -637,6 +637,10 @@ class Linking:
         """Where a bulk link stands, whoever works on it."""
         return bulk.read(self._gateway, batch_id)
 
+    def open_batches(self) -> list[BatchStatus]:
+        """The bulk links that are under way or were interrupted, the newest first, at most five."""
+        return bulk.open_batches(self._gateway)
+
     def batch_outcome(self, batch_id: str) -> BulkOutcome:
         """What a bulk link has done so far, call by call."""
         return bulk.outcome(self._gateway, batch_id)

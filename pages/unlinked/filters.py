@@ -127,6 +127,11 @@ def show(zone: ZoneInfo, views: DeltaGenerator) -> WorklistFilter:
     values = {name: state.value(f"{SPACE}.{name}") for name in NAMES}
     if written({**values, "view": "unlinked"}):
         st.button("Clear", key="unlinked.clear", type="tertiary", icon=":material/close:", on_click=clear)
+    return filter_of(values, zone)
+
+
+def filter_of(values: Mapping[str, Any], zone: ZoneInfo) -> WorklistFilter:
+    """What filters add up to, whether widgets or the address hold them; see :func:`read`."""
     since, until = span(values["dates"], zone)
     return WorklistFilter(
         view=cast(View, "unlinked" if values["view"] in (None, BY_NUMBER) else values["view"]),

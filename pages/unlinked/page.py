@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import links, reads, viewer
-from pages.unlinked import filters, groups, panel, table, triage
+from pages.unlinked import bulk, filters, groups, panel, table, triage
 
 
 def render() -> None:
@@ -11,10 +11,14 @@ def render() -> None:
     if triage.wanted():
         triage.show()
         return
+    if bulk.wanted():
+        bulk.show()
+        return
     heading = st.container(
         key="unlinked_heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     )
     heading.title("Unlinked calls", anchor=False, width="content")
+    bulk.banner()
     views = st.container(key="unlinked_views")
     with st.container(key="unlinked_filters", horizontal=True, vertical_alignment="bottom", gap="small"):
         wanted = filters.show(viewer.zone(), views)
@@ -27,13 +31,14 @@ def render() -> None:
         table.show_count(wanted)
         triage.offer(wanted.view, some=bool(page.items))
         if page.items:
+            bulk.offer(wanted.view)
             table.export(wanted)
     if not page.items:
         table.nothing(wanted)
         return
     left, right = st.columns([67, 33], gap="medium")
     with left:
-        selected = table.show(page, wanted.view)
+        selected = bulk.select(page, wanted.view) if bulk.selecting() else table.show(page, wanted.view)
         table.paging(page)
     with right, st.container(key="panel_call"):
         panel.show(

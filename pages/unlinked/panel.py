@@ -5,7 +5,8 @@ from html import escape
 import streamlit as st
 
 from core.linking import Story
-from dashboard import candidates, corrections, links, new_lead, reads, state, story, viewer
+from core.linking.bulk_plan import is_pinned
+from dashboard import bulk, candidates, corrections, links, new_lead, reads, state, story, viewer
 
 EXCERPT_TURNS = 4
 
@@ -19,7 +20,8 @@ def show(call_sid: str, *, on_list: bool, note: str | None = None) -> None:
     told = reads.story(call_sid)
     if not on_list:
         st.info("This call is not on the page of the list that you see.", icon=":material/info:")
-    st.html(story.chip(told.call, told.cause))
+    pinned = f" {bulk.PINNED}" if is_pinned(told.call, told.history) else ""
+    st.html(f"{story.chip(told.call, told.cause)}{pinned}")
     st.code(told.call_sid, language=None, wrap_lines=True)
     detail = told.detail or note
     if detail:

@@ -140,6 +140,24 @@ def show(page: WorklistPage, view: str) -> str:
     return wanted or ids[start]
 
 
+def show_selectable(page: WorklistPage, view: str) -> tuple[str, ...]:
+    """The table with a box for every row. Returns the SIDs of the calls that are ticked, in its order."""
+    ids = [call.call_sid for call in page.items]
+    key = f"{table_key(page)}.several"
+    st.dataframe(
+        rows(page, viewer.zone(), datetime.now(UTC), view),
+        key=key,
+        column_config=COLUMNS,
+        hide_index=True,
+        row_height=ROW_HEIGHT,
+        height=min(len(ids) + 1, 17) * ROW_HEIGHT + 3,
+        on_select="rerun",
+        selection_mode="multi-row",
+        alt="Calls, newest first; tick those that are to be linked",
+    )
+    return tuple(ids[row] for row in sorted(state.selected_rows(key)) if row < len(ids))
+
+
 def paging(page: WorklistPage) -> None:
     """Newer and Older, by a cursor in the address."""
     after = links.param("after")
