@@ -31,7 +31,10 @@ def find(gateway: Gateway, text: object, region: str) -> tuple[list[Call], bool]
     wanted, named = understood(text)
     if named:
         return _named(gateway, named), False
-    rows = {row["call_sid"]: row for row in [*_by_part(gateway, wanted), *by_number(gateway, wanted, region)]}
+    numbered = by_number(gateway, wanted, region)
+    # A number with its plus is no part of a SID; looking for one would go through every call.
+    parts = [] if numbered and wanted.startswith("+") else _by_part(gateway, wanted)
+    rows = {row["call_sid"]: row for row in [*parts, *numbered]}
     if not rows:
         raise NotFound(f"No call matches {fields.shown(wanted)}.", hint=fields.LOOKUP_EXPECTED)
     newest = sorted(rows.values(), key=lambda row: (row["started_at"], row["call_sid"]), reverse=True)

@@ -590,3 +590,21 @@ def test_the_signed_in_person_signs_every_repair(app: App, connection: Connectio
     add_call(connection, 10, call_sid=sid(10).lower())
     signed += linking.normalise(sid(10).lower(), mine)
     assert [event.actor for event in signed if event] == ["olga"] * 3
+
+
+def test_a_count_that_took_long_serves_for_a_while(linking: Linking, connection: Connection) -> None:
+    add_call(connection, 1)
+    add_call(connection, 1)
+    counted = {"duplicate_event_rows": 1}
+    assert _conflict_counts(connection) == counted
+    kept = """insert into patchbay_state (key, value)
+        values ('conflict_counts', jsonb_build_object('counts', '{"x": 7}'::jsonb, 'until', %s::text))"""
+    connection.execute(kept, ["2999-01-01"])
+    assert _conflict_counts(connection) == {"x": 7}
+    connection.execute("delete from patchbay_state where key = 'conflict_counts'")
+    connection.execute(kept, ["2001-01-01"])
+    assert _conflict_counts(connection) == counted
+
+
+def _conflict_counts(connection: Connection) -> Any:
+    return connection.execute("select conflict_counts()").fetchall()[0][0]

@@ -159,3 +159,11 @@ def test_no_paste_is_answered_with_anything_but_a_call_or_a_sentence(app: App, c
         app.linking.worklist(WorklistFilter(), after=text)
     with contextlib.suppress(BadInput):
         app.linking.activity(call=text, actor=text)
+
+
+def test_the_end_of_a_sid_goes_before_its_middle(app: App, connection: Connection) -> None:
+    for call_sid in ("CA" + "0" * 28 + "ab_c", "CA00ab_c" + "0" * 26, "CA" + "0" * 28 + "abxc"):
+        add_call(connection, 0, call_sid=call_sid)
+    found = app.linking.lookup("AB_C")
+    assert isinstance(found, Story) and found.call.call_sid == "CA" + "0" * 28 + "ab_c"
+    assert app.linking.lookup("00ab_c00").call.call_sid == "CA00ab_c" + "0" * 26  # type: ignore[union-attr]
