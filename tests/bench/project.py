@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from core.linking import Linking, WorklistFilter
+from core.model.records import CALL_COLUMNS
 from core.settings import DEFAULT_GRACE_SECONDS, Settings
 from core.store.supabase import SupabaseGateway
 from tests.bench.reading import PAGE, Bare
@@ -39,11 +40,11 @@ class Project:
         everything = WorklistFilter()
         cutoff = (datetime.now(UTC) - timedelta(seconds=DEFAULT_GRACE_SECONDS)).isoformat()
         unlinked = {"lead_id": "is.null", "set_aside": "eq.false", "started_at": f"lte.{cutoff}"}
-        page = {**unlinked, "order": _NEWEST, "limit": str(PAGE + 1)}
+        page = {**unlinked, "select": ",".join(CALL_COLUMNS), "order": _NEWEST, "limit": str(PAGE + 1)}
         yield Case(
             "by key: first page",
             lambda: self.linking.worklist(everything, limit=PAGE),
-            lambda: self.rows("/call_links", **page),
+            lambda: self.rows("/worklist_calls", **page),
             rounds=rounds,
         )
         counted = {"Prefer": "count=exact"}

@@ -20,9 +20,18 @@ from tests.bench.timing import Case, milliseconds
 PAGE = 50
 DEEP = 0.8
 """How far down the list the deep page lies."""
-_UNLINKED = "lead_id is null and not set_aside and started_at <= %(now)s"
-_PAGE = 'select * from public.calls where {} order by started_at desc, call_sid collate "C" desc limit %(size)s'
-_AFTER = ' and started_at <= %(start)s and (started_at, call_sid collate "C") < (%(start)s, %(sid)s)'
+_UNLINKED = "c.lead_id is null and not c.set_aside and c.started_at <= %(now)s"
+_PAGE = """
+select c.call_sid, 'unlinked' as state, c.started_at, c.lead_id, c.set_aside, c.by_hand, c.direction, c.from_number,
+  c.to_number, c.status, c.duration, c.event_count, c.transcript_count, c.counterpart, c.cause, c.cause_leads,
+  c.best_lead_id, c.best_confidence, c.best_evidence, b.name as best_lead_name, b.phone as best_lead_phone,
+  b.lead_status as best_lead_status, c.candidate_count, c.suspect,
+  case when cardinality(c.cause_leads) > 1
+    then array(select n.name from public.leads n where n.id = any (c.cause_leads)) end as named
+from public.calls c left join public.leads b on b.id = c.best_lead_id
+where {} order by c.started_at desc, c.call_sid collate "C" desc limit %(size)s"""
+"""The bare read of a page: the rows and columns that it shows with the names that its sentences use, nothing else."""
+_AFTER = ' and c.started_at <= %(start)s and (c.started_at, c.call_sid collate "C") < (%(start)s, %(sid)s)'
 _TABLES = ("call_events", "leads", "conversation_transcripts")
 _LEDGER = """insert into bare.link_events (actor, source, action, call_sid, lead_id, before, after)
 values ('bench', 'person', 'link', %s, %s, '{"call_lead": null, "set_aside": false, "by_hand": false, "leads": {}}',
@@ -86,15 +95,15 @@ def read_pages(linking: Linking, bare: Bare, rounds: int) -> Iterator[Case]:
     now = datetime.now(UTC) - timedelta(seconds=DEFAULT_GRACE_SECONDS)
     everything = WorklistFilter()
     yield _page(linking, bare, "first page", everything, _UNLINKED, {"now": now}, rounds)
-    for row in bare.rows(f"select distinct cause from public.calls where {_UNLINKED} order by 1", {"now": now}):
-        wanted, where = WorklistFilter(cause=row["cause"]), f"{_UNLINKED} and cause = %(cause)s"
+    for row in bare.rows(f"select distinct cause from public.calls c where {_UNLINKED} order by 1", {"now": now}):
+        wanted, where = WorklistFilter(cause=row["cause"]), f"{_UNLINKED} and c.cause = %(cause)s"
         yield _page(linking, bare, f"cause {row['cause']}", wanted, where, {"now": now, "cause": row["cause"]}, rounds)
     for name, skipped in (("second page", PAGE), ("deep page", int(linking.count(everything) * DEEP))):
         place = _place(bare, now, skipped)
         params = {"now": now, "start": place["started_at"], "sid": place["call_sid"]}
         cursor = make_cursor({**place, "started_at": place["started_at"].isoformat()})
         yield _page(linking, bare, name, everything, _UNLINKED + _AFTER, params, rounds, cursor)
-    count = f"select count(*) from public.calls where {_UNLINKED}"
+    count = f"select count(*) from public.calls c where {_UNLINKED}"
     yield Case("count", lambda: linking.count(everything), lambda: bare.rows(count, {"now": now}), rounds=rounds)
 
 
