@@ -47,6 +47,8 @@ class Settings:
     :ivar repair_rate: how many calls a second are asked of Twilio in a bulk repair.
     :ivar openai_api_key: who speaks with callers; without it they hear an apology.
     :ivar openai_base_url: address of a local peer instead of OpenAI's, for tests.
+    :ivar realtime_model: the model, ``realtime_voice`` the voice, ``realtime_instructions`` the instructions of whoever
+        speaks, ``transcription_model`` who writes down the caller; None: see :mod:`core.inbound.voice`.
     :ivar simulated_seconds: how long a simulated call lasts, in seconds.
     """
 
@@ -75,6 +77,10 @@ class Settings:
     simulated_seconds: int = DEFAULT_SIMULATED_SECONDS
     openai_api_key: str | None = field(default=None, repr=False)
     openai_base_url: str | None = None
+    realtime_model: str | None = None
+    realtime_voice: str | None = None
+    realtime_instructions: str | None = None
+    transcription_model: str | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> "Settings":
@@ -109,6 +115,10 @@ class Settings:
             repair_rate=_whole(values, "PATCHBAY_REPAIR_RATE", DEFAULT_REPAIR_RATE, 1, 100),
             openai_api_key=_text(values, "OPENAI_API_KEY"),
             openai_base_url=_url(values, "OPENAI_BASE_URL"),
+            realtime_model=_text(values, "OPENAI_REALTIME_MODEL"),
+            realtime_voice=_text(values, "OPENAI_REALTIME_VOICE"),
+            realtime_instructions=_text(values, "OPENAI_REALTIME_INSTRUCTIONS"),
+            transcription_model=_text(values, "OPENAI_TRANSCRIPTION_MODEL"),
             simulated_seconds=_whole(values, "PATCHBAY_SIMULATED_SECONDS", DEFAULT_SIMULATED_SECONDS, 0, 600),
         )
 

@@ -3,9 +3,11 @@
 from starlette.routing import BaseRoute
 
 from core import app as application
+from core.http.media_streams import MediaStreams
 from core.http.webhooks import Webhooks
 from core.inbound.backlog import Backlog
 from core.inbound.inbox import Inbox, Replaying
+from core.inbound.voice import Voice
 from core.settings import Settings
 from core.store.embedded import default_folder
 from core.telephony.signatures import Signatures
@@ -27,9 +29,24 @@ class Arrivals:
         """Twilio's paths."""
         settings = self._settings
         signatures = Signatures(settings.twilio_auth_token, settings.public_url)
-        webhooks = Webhooks(lambda: self.inbox, signatures, settings.public_url, speaks=bool(settings.openai_api_key))
-        return webhooks.routes()
+        speaker = _voice(settings)
+        webhooks = Webhooks(lambda: self.inbox, signatures, settings.public_url, speaks=speaker is not None)
+        return [*webhooks.routes(), *MediaStreams(lambda: self.inbox, signatures, speaker).routes()]
 
     def replaying(self) -> Replaying:
         """What writes the backlog; to be started with the server and stopped with it."""
         return Replaying(self.inbox)
+
+
+def _voice(settings: Settings) -> Voice | None:
+    if settings.openai_api_key is None:
+        return None
+    chosen = {
+        "model": settings.realtime_model,
+        "voice": settings.realtime_voice,
+        "transcription_model": settings.transcription_model,
+        "instructions": settings.realtime_instructions,
+    }
+    return Voice(
+        settings.openai_api_key, settings.openai_base_url, **{name: text for name, text in chosen.items() if text}
+    )

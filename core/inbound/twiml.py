@@ -10,7 +10,7 @@ LONGEST_PARAMETER = 500
 
 
 def stream(url: str, parameters: Mapping[str, str]) -> str:
-    """Connect the call to a media stream.
+    """Connect the call to a media stream; an apology follows, should the stream end before the caller hangs up.
 
     :param url: ``wss://host/media-stream``; Twilio drops a query string, so everything goes into parameters.
     :param parameters: names and values that the stream's ``start`` message brings back; blank ones are left out.
@@ -21,6 +21,7 @@ def stream(url: str, parameters: Mapping[str, str]) -> str:
         if value:
             medium.parameter(name=name, value=value[: LONGEST_PARAMETER - len(name)])
     response.append(connect)
+    response.say(APOLOGY)
     return str(response)
 
 
