@@ -97,6 +97,18 @@ class SlotWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class JobRow:
+    """A finished job of the queue that dialled a call for a lead, as it is kept."""
+
+    job_id: str
+    lead: int
+    to_number: str | None
+    call_sid: str
+    job_at: datetime
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Repair:
     """A command of ours, given by a person. ``undoes`` is the index of an earlier repair (for ``undo_link_event``)."""
 
@@ -114,7 +126,7 @@ class World:
     """A whole demo database, before anything is written.
 
     Written in this order: leads, events, transcripts, recordings; ``waves`` of slot writes (the first call of every
-    lead, then the second …, so that each lead keeps a history); leads deleted; slots emptied; repairs.
+    lead, then the second …, so that each lead keeps a history); leads deleted; slots emptied; jobs kept; repairs.
 
     :ivar expected: for every Call SID its cause, or ``linked`` or ``set_aside``.
     :ivar conflicts: for every conflict kind that occurs, the Call SIDs concerned.
@@ -130,5 +142,6 @@ class World:
     deleted_leads: tuple[int, ...]
     emptied_slots: tuple[int, ...]
     repairs: tuple[Repair, ...]
+    jobs: tuple[JobRow, ...]
     expected: Mapping[str, str]
     conflicts: Mapping[str, tuple[str, ...]]

@@ -331,6 +331,19 @@ def claims(stage: Stage, calls: int) -> None:
         stage.conflict("two_leads_claim", dial.call_sid)
 
 
+def rejected(stage: Stage, calls: int) -> None:
+    """Two leads share a number: the transcript's saver gave the call to one, the worker's write for the other failed."""
+    for _ in range(calls):
+        start = stage.hours.moment()
+        meant = stage.customer(before=start)
+        holder = stage.customer(before=start, e164=meant.e164)
+        dial = stage.dial(meant.e164, start, meant.subject, direction="outbound-api", answered=True)
+        stage.leave(dial, "linked")
+        stage.slot(holder, dial.call_sid)
+        stage.job(meant, dial)
+        stage.conflict("rejected_link", dial.call_sid)
+
+
 def odd_sids(stage: Stage, calls: int) -> None:
     """SIDs that are not of Twilio's form: cut short, in capitals, made up by a script."""
     for number in range(calls):
@@ -436,5 +449,6 @@ SCENES: Final = (
     Scene(linked_by_people, 0.015, 4),
     Scene(relinked_by_people, 0.004, 3),
     Scene(second_thoughts, 0.002, 3),
+    Scene(rejected, 0.002, 1),
 )
 """All scenes but three: ``pending`` and ``fresh_leads`` do not grow with the calls, ``everyday`` fills what is left."""

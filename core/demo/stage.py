@@ -14,6 +14,7 @@ from core.demo.rows import (
     Command,
     Direction,
     EventRow,
+    JobRow,
     LeadRow,
     RecordingRow,
     Repair,
@@ -56,6 +57,7 @@ class Stage:
         self.numbers = NumberPool(self.rng)
         self.expected: dict[str, str] = {}
         self.repairs: list[Repair] = []
+        self._jobs: list[JobRow] = []
         self._leads: list[LeadRow] = []
         self._events: list[EventRow] = []
         self._transcripts: list[TranscriptRow] = []
@@ -209,6 +211,12 @@ class Stage:
         self.backend_links(customer, dial)
         return dial
 
+    def job(self, customer: Customer, dial: Dial) -> None:
+        """The queue's job that dialled this call was made for this lead, and its result was kept."""
+        name = str(1000 + len(self._jobs))
+        before, after = dial.start - timedelta(seconds=4), dial.start + timedelta(seconds=2)
+        self._jobs.append(JobRow(name, customer.key, customer.row.phone, dial.call_sid, before, after))
+
     def delete(self, customer: Customer) -> None:
         """Somebody deletes the lead."""
         self._deleted.append(customer.key)
@@ -259,6 +267,7 @@ class Stage:
             deleted_leads=tuple(self._deleted),
             emptied_slots=tuple(self._emptied),
             repairs=tuple(self.repairs),
+            jobs=tuple(self._jobs),
             expected=dict(self.expected),
             conflicts={kind: tuple(dict.fromkeys(sids)) for kind, sids in sorted(self._conflicts.items())},
         )

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import psycopg
 from psycopg import sql
 
-from core.demo.rows import EventRow, LeadRow, RecordingRow, Repair, SlotWrite, TranscriptRow, World
+from core.demo.rows import EventRow, JobRow, LeadRow, RecordingRow, Repair, SlotWrite, TranscriptRow, World
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 Fields: TypeAlias = Mapping[str, Any]
@@ -59,6 +59,7 @@ def write(connection: Connection, world: World) -> None:
     connection.execute(
         "update public.leads set call_sid = null where id = any (%s)", [[ids[key - 1] for key in world.emptied_slots]]
     )
+    _keep_jobs(connection, world.jobs, ids)
     _repair(connection, world, ids)
 
 
@@ -131,6 +132,19 @@ def _write_slots(connection: Connection, wave: Sequence[SlotWrite], ids: Sequenc
             [write.notes for write in wave],
         ],
     )
+
+
+def _keep_jobs(connection: Connection, jobs: Sequence[JobRow], ids: Sequence[int]) -> None:
+    """What the harvest of the queue would have kept of these jobs."""
+    rows = [
+        {
+            "job_id": job.job_id, "job_at": job.job_at.isoformat(), "name": "make-call", "type": "immediate",
+            "state": "completed", "lead_id": ids[job.lead - 1], "to_number": job.to_number, "call_sid": job.call_sid,
+            "processed_at": job.job_at.isoformat(), "finished_at": job.finished_at.isoformat(), "attempts": 1,
+        }
+        for job in jobs
+    ]  # fmt: skip
+    connection.execute("select public.note_job_results(%s)", [json.dumps(rows)])
 
 
 def _repair(connection: Connection, world: World, ids: Sequence[int]) -> None:

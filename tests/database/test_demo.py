@@ -80,6 +80,13 @@ def test_conflicts_are_in_the_database(filled: Filled) -> None:
     assert {sid for (sid,) in claimed} == set(conflicts["two_leads_claim"])
 
 
+def test_every_kind_of_conflict_is_listed_as_it_was_meant(filled: Filled) -> None:
+    page, conflicts = filled.app.linking.conflicts(limit=200), filled.world.conflicts
+    for kind in ("two_leads_claim", "rejected_link", "contradicting_event_rows"):
+        found = {item.conflict.call_sid for item in page.items if item.conflict.kind == kind}
+        assert found == set(conflicts[kind]), kind
+
+
 def test_leads_have_a_current_call_and_a_history(filled: Filled) -> None:
     states = dict(filled.rows("select state, count(*) from call_links group by 1"))
     assert states["current"] > states["history"] / 4 > 5

@@ -30,7 +30,7 @@ CAUSES = {
     "no_matching_lead",
     "unknown",
 }
-CONFLICTS = {"duplicate_event_rows", "contradicting_event_rows", "sid_variant", "two_leads_claim"}
+CONFLICTS = {"duplicate_event_rows", "contradicting_event_rows", "sid_variant", "two_leads_claim", "rejected_link"}
 SEEDS = (0, 1, 7, 42, 2026)
 
 
