@@ -332,7 +332,7 @@ def claims(stage: Stage, calls: int) -> None:
 
 
 def rejected(stage: Stage, calls: int) -> None:
-    """Two leads share a number: the transcript's saver gave the call to one, the worker's write for the other failed."""
+    """Two leads share a number: the transcript's saver gave the call to one, so the worker's write was refused."""
     for _ in range(calls):
         start = stage.hours.moment()
         meant = stage.customer(before=start)
