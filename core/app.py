@@ -14,6 +14,8 @@ from core.outbound.carrier import Carrier
 from core.outbound.connection import QueueConnection
 from core.outbound.journal import Journal
 from core.outbound.queue import OutboundQueue
+from core.outbound.service import Calls, Parts
+from core.outbound.worker import Pace
 from core.settings import Settings
 from core.store import backfill
 from core.store.database_name import database_name
@@ -108,6 +110,17 @@ class App:
         :raises core.errors.Unavailable: when only half of the credentials is set.
         """
         return self.telephony.carrier()
+
+    def calls(self) -> Calls:
+        """The worker with its upkeep, for one process; the caller runs it.
+
+        :raises core.errors.Unavailable: when half of the credentials is set, or its journal cannot be kept.
+        """
+        settings = self.settings
+        pace = Pace(settings.worker_concurrency, settings.worker_limit, settings.worker_limit_seconds)
+        simulated = self.telephony.simulated
+        carrier, region = self.carrier(), settings.default_region
+        return Calls(Parts(self.queue, self.gateway, carrier, self.journal(), pace, region, simulated))
 
     def journal(self) -> Journal:
         """What was dialled and is not in the database yet, on this machine.

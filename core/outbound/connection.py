@@ -5,6 +5,7 @@ idle worker awake. BullMQ's own retries wait for minutes on a Redis that is down
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from core.errors import PatchbayError, Unavailable
 from core.settings import Settings
 from core.store.connections import readable
 from core.store.failures import place
+from core.store.queue_schema import make_queue_schema
 
 SCHEMA = "bullmq"
 PATIENCE = 4.5
@@ -35,6 +37,7 @@ class QueueConnection:
     where: str
     kind: str
     options: dict[str, Any] = field(repr=False)
+    _made: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @classmethod
     def of(cls, settings: Settings, database_url: str | None) -> "QueueConnection":
@@ -64,6 +67,9 @@ class QueueConnection:
         :raises Unavailable: when it does not.
         """
         if self.kind != "redis":
+            if not self._made.is_set():
+                await asyncio.to_thread(make_queue_schema, self.options["connection"], SCHEMA)
+                self._made.set()
             return
         import redis.asyncio
 

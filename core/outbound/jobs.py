@@ -19,6 +19,8 @@ MAKE_CALL = "make-call"
 MEDIA_STREAM = "start-media-stream"
 DIALLING_JOBS = frozenset({MAKE_CALL, MEDIA_STREAM})
 """The jobs that dial; the backend does both in the same way."""
+OUR_JOBS = "patchbay-"
+"""How the ids of the jobs that are scheduled here begin: no bare integers, no colon (BullMQ's rules)."""
 PRIORITIES: Mapping[str, int] = {"high": 1, "normal": 2, "low": 3}
 DEFAULT_OPTIONS: Mapping[str, Any] = {
     "attempts": 3,

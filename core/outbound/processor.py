@@ -15,7 +15,7 @@ from typing import Any
 from core.errors import PatchbayError, Unavailable
 from core.outbound.attempts import Attempt, Attempts, Claim, State
 from core.outbound.carrier import Carrier, DialError, Dialled, Rejected, Retryable
-from core.outbound.jobs import DIALLING_JOBS, QUEUE, CallOrder, Malformed
+from core.outbound.jobs import DIALLING_JOBS, OUR_JOBS, QUEUE, CallOrder, Malformed
 from core.outbound.journal import Journal, Outcome
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Never(Exception):
 
 
 class NotOurs(Exception):
-    """A job that this worker does not know."""
+    """A job for another worker: of a name that this one does not know, or real where calls are only simulated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,14 @@ class Processor:
     """Does jobs. Blocking, and safe to be used by many threads.
 
     :param region: country in which a number without country code is read.
+    :param simulated: the carrier only plays calls: jobs of other producers are not for it.
     """
 
-    def __init__(self, attempts: Attempts, carrier: Carrier, journal: Journal, *, region: str) -> None:
+    def __init__(
+        self, attempts: Attempts, carrier: Carrier, journal: Journal, *, region: str, simulated: bool = False
+    ) -> None:
         self._attempts, self._carrier, self._journal, self._region = attempts, carrier, journal, region
+        self._simulated = simulated
         self._undialled: dict[tuple[str, datetime], str] = {}
         self._lock = threading.Lock()
 
@@ -60,7 +64,9 @@ class Processor:
         :raises Again, Never, NotOurs: see there; the message is for people.
         """
         if job.name not in DIALLING_JOBS:
-            raise NotOurs(job.name)
+            raise NotOurs(f"Patchbay's worker does not do jobs named {job.name[:60]!r}")
+        if self._simulated and OUR_JOBS not in job.job_id:
+            raise NotOurs("This worker only simulates calls, since no Twilio account is set")
         try:
             order = CallOrder.read(job.data, self._region)
         except Malformed as wrong:

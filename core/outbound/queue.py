@@ -21,7 +21,7 @@ from core.linking.jobs import JobResult, note
 from core.model import phone
 from core.outbound.attempts import Attempts
 from core.outbound.connection import PATIENCE, QueueConnection
-from core.outbound.jobs import QUEUE, Job, ScheduleRequest, people_state
+from core.outbound.jobs import OUR_JOBS, QUEUE, Job, ScheduleRequest, people_state
 from core.outbound.loop import BackgroundLoop
 from core.store.gateway import Condition, Gateway, Order, Row, Where
 
@@ -313,7 +313,7 @@ async def _add(queue: Any, request: ScheduleRequest, job_id: str, now: datetime)
     if request.recurring:
         every = {"every": int(request.every.total_seconds() * 1000)} if request.every else {"pattern": request.cron}
         job = await queue.upsertJobScheduler(job_id, every, request.job_name, data, options)
-        return await _raw(queue, job) if job is not None else {"id": job_id, "name": request.job_name, "data": data}
+        return _raw(job, "delayed") if job is not None else {"id": job_id, "name": request.job_name, "data": data}
     job = await queue.add(request.job_name, data, {**options, "jobId": job_id, "timestamp": _milliseconds(now)})
     found = await _read(queue, job.id)
     return found or {"id": job.id, "name": job.name, "data": data, "timestamp": job.timestamp, "state": "unknown"}
@@ -360,20 +360,15 @@ async def _read_all(queue: Any, ids: Sequence[str]) -> list[RawJob]:
 async def _read(queue: Any, job_id: str, state: str | None = None) -> RawJob | None:
     from bullmq import Job as BullJob
 
+    known = state or str(await queue.getJobState(job_id))  # first, so that what is finished has its result
     try:
         job = await BullJob.fromId(queue, job_id)
     except ValueError:  # what stands there is no JSON
-        return {
-            "id": job_id,
-            "name": "",
-            "data": None,
-            "state": state or "unknown",
-            "failedReason": "It cannot be read.",
-        }
-    return None if job is None else await _raw(queue, job, state)
+        return {"id": job_id, "name": "", "data": None, "state": known, "failedReason": "It cannot be read."}
+    return None if job is None else _raw(job, known)
 
 
-async def _raw(queue: Any, job: Any, state: str | None = None) -> RawJob:
+def _raw(job: Any, state: str) -> RawJob:
     return {
         "id": job.id,
         "name": job.name,
@@ -389,7 +384,7 @@ async def _raw(queue: Any, job: Any, state: str | None = None) -> RawJob:
         "failedReason": job.failedReason,
         "priority": job.priority or job.opts.get("priority"),
         "delay": job.delay,
-        "state": people_state(state or str(await queue.getJobState(job.id))),
+        "state": people_state(state),
     }
 
 
@@ -414,11 +409,10 @@ def _is_refusal(error: Exception) -> bool:
 
 
 def _job_id(key: str | None) -> str:
-    """Ours: no bare integer, no colon."""
     if key is None:
-        return f"patchbay-{uuid.uuid4().hex}"
+        return f"{OUR_JOBS}{uuid.uuid4().hex}"
     given = fields.line("key", key, fields.REQUEST_ID_LENGTH)
-    return f"patchbay-{hashlib.sha256(given.encode()).hexdigest()[:32]}"
+    return f"{OUR_JOBS}{hashlib.sha256(given.encode()).hexdigest()[:32]}"
 
 
 def _same(job: Job, request: ScheduleRequest) -> Job:

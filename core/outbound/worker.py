@@ -131,8 +131,8 @@ class CallWorker:
             taken = Taken(str(job.id), str(job.name), job.data, moment(job.timestamp) or datetime.fromtimestamp(0, UTC))
             try:
                 return await asyncio.get_running_loop().run_in_executor(threads, self._processor.process, taken)
-            except NotOurs:
-                await self._hand_back(job, token)
+            except NotOurs as reason:
+                await self._hand_back(job, token, str(reason))
                 raise
             except Never as never:
                 raise UnrecoverableError(str(never)) from None
@@ -141,15 +141,13 @@ class CallWorker:
 
         return do
 
-    async def _hand_back(self, job: Any, token: str) -> None:
+    async def _hand_back(self, job: Any, token: str, reason: str) -> None:
         """A job that another worker may know: put it back for later, and in the end say that nobody took it."""
         from bullmq import UnrecoverableError
         from bullmq.custom_errors import DelayedError
 
         if job.attemptsStarted >= MOST_HANDED_BACK:
-            raise UnrecoverableError(
-                f"Patchbay's worker does not do jobs named {str(job.name)[:60]!r}, and no other worker took it."
-            )
+            raise UnrecoverableError(f"{reason}, and no other worker took it.")
         await job.moveToDelayed(int((time.time() + HANDED_BACK_SECONDS) * 1000), token)
         raise DelayedError()
 

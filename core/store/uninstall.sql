@@ -63,6 +63,11 @@ begin
     end if;
   end loop;
 
+  -- BullMQ's tables, where they were made for our queue; a backend may keep queues of its own in a schema of this name.
+  if obj_description(to_regnamespace('bullmq'), 'pg_namespace') like 'Patchbay:%' then
+    execute 'drop schema bullmq cascade';
+  end if;
+
   if to_regclass('supabase_migrations.schema_migrations') is not null then
     execute $q$delete from supabase_migrations.schema_migrations
       where version in ({{versions}}) and name in ({{names}})$q$;

@@ -54,7 +54,7 @@ class CarrierPeer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def way(self, number: str) -> Callable[["Request"], None]:
         return self._ways.get(number, lambda request: request.placed())

@@ -68,9 +68,14 @@ class RedisServer:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def freeze(self, frozen: bool) -> None:
-        """Let it stand still, or go on."""
-        os.killpg(self.process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+    def hold(self, held: bool) -> None:
+        """Let what wants to write wait, or go on; who is gone by then has written nothing."""
+        self._say(b"CLIENT PAUSE 60000 WRITE\r\n" if held else b"CLIENT UNPAUSE\r\n")
+
+    def _say(self, command: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", self.port), 2) as line:
+            line.sendall(command)
+            assert line.recv(16).startswith(b"+OK")
 
     def _answers(self) -> bool:
         try:
@@ -81,9 +86,7 @@ class RedisServer:
             return False
 
     def empty(self) -> None:
-        with socket.create_connection(("127.0.0.1", self.port), 2) as probe:
-            probe.sendall(b"FLUSHALL\r\n")
-            assert probe.recv(16).startswith(b"+OK")
+        self._say(b"FLUSHALL\r\n")
 
 
 class Line:

@@ -3,7 +3,8 @@
 import functools
 import sys
 
-from core.cli import main, worker
+from core import app
+from core.cli import main
 
-worker.Pace = functools.partial(worker.Pace, lock_seconds=float(sys.argv[1]))  # type: ignore[misc]
+app.Pace = functools.partial(app.Pace, lock_seconds=float(sys.argv[1]))  # type: ignore[misc]
 sys.exit(main(["worker"]))
