@@ -22,7 +22,7 @@ language sql stable security definer set search_path = '' set timezone = 'UTC' a
   with found as (
     select c.counterpart, c.cause, c.started_at, c.best_lead_id, c.best_confidence, c.best_evidence, c.direction
     from public.calls c
-    where c.lead_id is null and not c.set_aside
+    where c.lead_id is null and not c.set_aside and not c.test
       and ((select p_filter ->> 'cutoff') is null or c.started_at <= (select (p_filter ->> 'cutoff')::timestamptz))
       and ((select p_filter ->> 'after_cutoff') is null or c.started_at > (select (p_filter ->> 'after_cutoff')::timestamptz))
       and ((select p_filter ->> 'cause') is null or c.cause = (select p_filter ->> 'cause'))

@@ -427,6 +427,57 @@ language sql stable security definer set search_path = '' set timezone = 'UTC' a
   left join public.call_progress p on p.call_sid = t.call_sid
   where t.id = p_id $$;
 
+-- Test calls are left out of the figures and worklists. There are few: they are counted by themselves and taken off, so that the
+-- counts of all the others can still be answered from indexes.
+create index if not exists calls_tests on public.calls (started_at) where test;
+
+create or replace function public.patchbay_overview(p_grace_seconds int default 120) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  with edge as (select clock_timestamp() - make_interval(secs => p_grace_seconds) as at)
+  , tests as (select c.call_sid, c.lead_id, c.set_aside, c.started_at, c.cause from public.calls c where c.test)
+  , causes as (
+    select x.cause, sum(x.n)::int as n from (
+      select c.cause, count(*)::int as n from public.calls c, edge
+      where c.lead_id is null and not c.set_aside and c.started_at <= edge.at group by c.cause
+      union all
+      select t.cause, -count(*)::int from tests t, edge where t.lead_id is null and not t.set_aside and t.started_at <= edge.at group by t.cause) as x
+    group by x.cause having sum(x.n) > 0)
+  , linked as (select (select count(*) from public.calls where lead_id is not null) - (select count(*) from tests where lead_id is not null) as n)
+  , slots as (
+    select count(distinct l.call_sid) as n from public.leads l
+    where btrim(l.call_sid) <> '' and length(l.call_sid) <= 50 and l.call_sid not in (select t.call_sid from tests t))
+  select jsonb_build_object(
+    'calls', (select count(*) from public.calls) - (select count(*) from tests),
+    'linked', linked.n, 'current', slots.n, 'history', greatest(linked.n - slots.n, 0),
+    'unlinked', coalesce((select sum(n)::int from causes), 0),
+    'set_aside', (select count(*) from public.calls where set_aside) - (select count(*) from tests where set_aside),
+    'pending', (select count(*) from public.calls c, edge where c.lead_id is null and not c.set_aside and c.started_at > edge.at)
+      - (select count(*) from tests t, edge where t.lead_id is null and not t.set_aside and t.started_at > edge.at),
+    'unlinked_by_cause', coalesce((select jsonb_object_agg(coalesce(cause, 'not_judged'), n) from causes), '{}'),
+    'oldest_unlinked_at', (select c.started_at from public.calls c
+      where c.lead_id is null and not c.set_aside and not c.test and c.started_at <= (select at from edge) order by c.started_at limit 1))
+  from linked, slots $$;
+
+create or replace function public.calls_per_day(p_from timestamptz, p_to timestamptz, p_zone text default 'UTC')
+returns table (day date, current int, history int, unlinked int, set_aside int)
+language sql stable security definer set search_path = '' as $$
+  select (c.started_at at time zone p_zone)::date,
+    count(*) filter (where c.lead_id is not null and l.id is not null)::int,
+    count(*) filter (where c.lead_id is not null and l.id is null)::int,
+    count(*) filter (where c.lead_id is null and not c.set_aside)::int,
+    count(*) filter (where c.set_aside)::int
+  from public.calls c left join public.leads l on l.id = c.lead_id and l.call_sid = c.call_sid
+  where c.started_at >= p_from and c.started_at < p_to and not c.test group by 1 order by 1 $$;
+
+create or replace view public.stuck_calls with (security_invoker) as
+select * from public.call_links c
+where lower(c.status) not in ('completed', 'busy', 'failed', 'no-answer', 'canceled')
+  and c.started_at < now() - case when c.ended then interval '2 minutes' else interval '4 hours' end and not c.test;
+
+create or replace view public.dangling_links with (security_invoker) as
+select * from public.call_links c
+where c.lead_id is not null and c.event_count = 0 and c.transcript_count = 0 and c.state = 'current' and not c.test;
+
 -- A callback carried the id of the attempt that dialled: what knew no Call SID learns it. Ids of test calls are 'test-' and a
 -- number; others are the outbound worker's, settled by settle_attempt where that exists. Returns whether something was settled.
 create or replace function public.settle_call_attempt(p_attempt_id text, p_call_sid text, p_status text, p_at timestamptz) returns boolean
@@ -451,6 +502,6 @@ $$ select '20261122001750' $$;
 
 select public.patchbay_lock_down(array['call_progress', 'save_call_event', 'save_transcript_line', 'repair_call', 'note_account_numbers',
   'note_own_numbers', 'test_calls', 'claim_test_call', 'note_test_call', 'place_test_call', 'finish_test_call', 'test_call_facts',
-  'settle_call_attempt']);
+  'settle_call_attempt', 'calls_per_day', 'stuck_calls', 'dangling_links']);
 
 notify pgrst, 'reload schema';

@@ -31,6 +31,8 @@ RELATIONS = {"suspect": "suspect_links", "stuck": "stuck_calls", "dangling": "da
 WITH_NAMED_LEADS = "worklist_calls"
 """``call_links`` with the leads that the sentences name, so that a page of them is one read."""
 VIEWS_OF_THEIR_OWN = frozenset(RELATIONS)
+TEST, NO_TEST = Where("test", "eq", True), Where("test", "eq", False)
+"""Test calls are on no worklist; the views of their own leave them out by themselves."""
 # PostgREST sorts a function's rows by no column that is not asked for.
 _WITHOUT_NAMED = (*(column for column in CALL_COLUMNS if column != "named_leads"), "sid_key")
 STATUS_LENGTH = 50
@@ -83,6 +85,8 @@ def query(wanted: WorklistFilter, *, now: datetime, grace_seconds: int, region: 
     :raises BadInput: naming the field that cannot be meant.
     """
     where = _of_view(wanted, now - timedelta(seconds=grace_seconds))
+    if wanted.view not in VIEWS_OF_THEIR_OWN:
+        where.append(NO_TEST)
     if wanted.direction is not None:
         where.append(Where("direction", "prefix", fields.choice("direction", wanted.direction, get_args(Direction))))
     if wanted.status is not None:
@@ -134,7 +138,11 @@ def count(gateway: Gateway, wanted: Query) -> int:
     """Exactly how many calls the filter finds."""
     # The views join leads to calls one to one; counting calls alone can be answered from an index.
     relation = "calls" if wanted.relation in (WITH_NAMED_LEADS, "call_links") else wanted.relation
-    return gateway.count(relation, where=wanted.where, args=wanted.args)
+    if relation != "calls" or NO_TEST not in wanted.where:
+        return gateway.count(relation, where=wanted.where, args=wanted.args)
+    # Few calls are tests: they are counted by themselves, so that all the others need not be looked at one by one.
+    rest = tuple(condition for condition in wanted.where if condition != NO_TEST)
+    return gateway.count(relation, where=rest) - gateway.count(relation, where=(*rest, TEST))
 
 
 def make_cursor(row: Row, worst_first: bool = False) -> str:

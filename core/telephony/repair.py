@@ -230,6 +230,11 @@ class Repair:
 
     def _told(self, call_sid: str) -> KnownCall:
         told = self._carrier().fetch(call_sid)
+        if told is None and not self._settings.names_twilio:
+            raise TwilioCredentials(
+                "No Twilio account is set, so nobody can be asked about calls.",
+                hint="Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.",
+            )
         if told is None:
             raise NotFound(
                 f"Twilio knows no call {call_sid}.", hint="It belongs to another Twilio account, or Twilio deleted it."
