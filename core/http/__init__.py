@@ -18,6 +18,7 @@ from core.http.gate import SIGNED_PATHS
 from core.http.gate_parts import sign_in
 from core.http.health import ROUTES
 from core.http.hosts import HostGuard, accepted_hosts
+from core.http.telephony_upkeep import TelephonyUpkeep
 from core.settings import Settings
 
 
@@ -33,7 +34,7 @@ def server_parts(warm: Sequence[str] = (), page: Path | None = None) -> dict[str
     arrivals = Arrivals(settings)
 
     def services() -> list[Service]:
-        return [Judging(), door.doorman, arrivals.replaying()]
+        return [Judging(), TelephonyUpkeep(), door.doorman, arrivals.replaying()]
 
     return {
         "routes": [*ROUTES, *door.routes, *api_routes(), *arrivals.routes()],
