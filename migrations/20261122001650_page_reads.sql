@@ -18,7 +18,7 @@ create index if not exists calls_folded_reversed on public.calls (reverse(lower(
 
 -- Unlinked calls by number as before, but a page's groups are told from one pass over their calls.
 create or replace function public.unlinked_by_number(p_filter jsonb default '{}') returns jsonb
-language sql stable security definer set search_path = '' set timezone = 'UTC' as $$
+language sql stable security definer set search_path = '' set timezone = 'UTC' set enable_nestloop = off as $$  -- so many conditions look like one row
   with found as (
     select c.counterpart, c.cause, c.started_at, c.best_lead_id, c.best_confidence, c.best_evidence, c.direction
     from public.calls c
@@ -56,11 +56,11 @@ language sql stable security definer set search_path = '' set timezone = 'UTC' a
     order by 1, 2, array_position(array['certain', 'high', 'medium', 'low'], f.best_confidence), f.started_at desc)
   select jsonb_build_object('total', (select count(*) from groups), 'calls', (select count(*) from found),
     'groups', coalesce((select jsonb_agg(to_jsonb(p) || jsonb_build_object('causes', c.by_cause, 'best_confidence', s.best_confidence,
-        'best_lead_name', l.name, 'best_lead_phone', l.phone)
+        'best_lead_name', (select l.name from public.leads l where l.id = p.best_lead_id),
+        'best_lead_phone', (select l.phone from public.leads l where l.id = p.best_lead_id))
       order by p.calls desc, p.newest desc, coalesce(p.counterpart, '') collate "C" desc)
       from page p join causes c on c.number = coalesce(p.counterpart, '')
-      left join surest s on s.number = coalesce(p.counterpart, '') and s.best_lead_id = p.best_lead_id
-      left join public.leads l on l.id = p.best_lead_id), '[]')) $$;
+      left join surest s on s.number = coalesce(p.counterpart, '') and s.best_lead_id = p.best_lead_id), '[]')) $$;
 
 -- Calls that a Call SID or a part of one names, the best kind of match only: the same but for case and white space, else the
 -- short form CA12…ef, else the beginning, else the end, else any part. Newest first.
