@@ -5,9 +5,11 @@ from html import escape
 
 import streamlit as st
 
+from core import app as console
 from core.errors import PatchbayError
 from core.linking.lead_book import LeadHit
 from core.linking.search import Hits
+from core.model import phone
 from core.model.records import Call
 from dashboard import formatting, guard, links, reads, state, story, viewer
 from dashboard.guard import guarded
@@ -69,6 +71,9 @@ def show(found: Hits) -> None:
             f'<p class="pb-line"><b>Nothing is called or numbered {words}.</b> A name is found by any part of it, '
             "a number by at least 3 digits, a call by the beginning or the end of its SID.</p>"
         )
+    number = phone.normalise(found.text, console.shared().settings.default_region).e164
+    if number and (found.calls or found.leads):
+        links.show(f"About the number {formatting.plain(formatting.phone(number))}", links.number(number))
     if found.calls:
         more = links.lookup(found.text) if found.more_calls else None
         _group("Calls", len(found.calls), "All of them in Call lookup", more)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.linking import Story
 from core.model.records import Lead, LinkEvent
-from dashboard import candidates, corrections, formatting, links, new_lead, reads, state, story, viewer
+from dashboard import candidates, corrections, formatting, links, new_lead, reads, repair_twilio, state, story, viewer
 
 TALL = 420
 """Pixels after which a conversation scrolls in its own frame."""
@@ -26,7 +26,10 @@ def heading(told: Story) -> None:
         formatting.words(call.status, {}),
         f"{formatting.relative(call.started_at)} ({formatting.exact(call.started_at, viewer.zone())})",
     )
-    st.html(f'<p class="pb-line">{" · ".join(map(escape, parts))}</p>')
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.html(f'<p class="pb-line">{" · ".join(map(escape, parts))}</p>', width="content")
+        if call.counterpart:
+            links.show("About this number", links.number(call.counterpart), icon=":material/dialpad:")
     if told.detail:
         st.html(f'<p class="pb-line"><b>Why it is not linked:</b> {escape(told.detail)}</p>')
     if told.warning:
@@ -136,6 +139,7 @@ def repairs(told: Story) -> None:
             _ask("Restore…", "restore", told, ":material/undo:")
         else:
             _ask("Set aside…", "set_aside", told, ":material/block:")
+        repair_twilio.show(told.call_sid, key="lookup")
     _typed_lead(told)
 
 

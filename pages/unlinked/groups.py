@@ -82,7 +82,7 @@ def _group(group: NumberGroup) -> None:
     if group.counterpart:
         words = f"Show its {formatting.count(group.calls, 'call')}"
         links.show(words, links.worklist(number=group.counterpart), icon=":material/list:")
-        links.show("Every call with this number", links.lookup(group.counterpart), icon=":material/search:")
+        links.show("About this number", links.number(group.counterpart), icon=":material/dialpad:")
         links.show("Leads with this number", links.leads(group.counterpart), icon=":material/group:")
     else:
         links.show("Show the calls without numbers", links.worklist(cause="no_numbers"), icon=":material/list:")

@@ -7,6 +7,7 @@ import streamlit as st
 from core.linking import Story
 from core.linking.bulk_plan import is_pinned
 from dashboard import bulk, candidates, corrections, links, new_lead, reads, state, story, viewer
+from pages.unlinked import suspect
 
 EXCERPT_TURNS = 4
 
@@ -28,8 +29,11 @@ def show(call_sid: str, *, on_list: bool, note: str | None = None) -> None:
         st.html(f'<p class="pb-line">{escape(detail)}</p>')
     _actions(told)
     story.show_call_facts(told.call)
-    st.header("Candidates", anchor=False)
-    candidates.show(told.call_sid, told.candidates, key="unlinked", lead_id=told.call.lead_id)
+    if told.call.suspect:
+        suspect.show(told)
+    else:
+        st.header("Candidates", anchor=False)
+        candidates.show(told.call_sid, told.candidates, key="unlinked", lead_id=told.call.lead_id)
     corrections.show(told, key="unlinked")
     new_lead.button(told, key="unlinked")
     _excerpt(told)
@@ -44,8 +48,8 @@ def _actions(told: Story) -> None:
         if told.call.lead_id is not None:
             _ask("Unlink…", "unlink", told.call_sid, ":material/link_off:")
             links.show_lead(told.call.lead_id)
-        if told.call.suspect:
-            _ask("The link is right…", "confirm_link", told.call_sid, ":material/check:", told.call.lead_id)
+        if told.call.counterpart:
+            links.show("About this number", links.number(told.call.counterpart), icon=":material/dialpad:")
         links.show("Open in Call lookup", links.call(told.call_sid), icon=":material/open_in_full:")
 
 
