@@ -28,7 +28,7 @@ from core.store.gateway import Condition, Gateway, Order, Row, Where
 STATES = ("waiting", "delayed", "active", "completed", "failed")
 _PARTS: Mapping[str, tuple[str, ...]] = {"waiting": ("wait", "paused", "prioritized")}
 """What people call waiting lies in three places: with a priority every job is prioritized."""
-_OLDEST_FIRST = frozenset({"waiting", "delayed", "active"})
+_LISTS = frozenset({"wait", "paused", "active"})
 _FRESH_SECONDS = 10.0
 """How long an answer of the server's is taken as a sign that it is there."""
 LARGEST_PAGE = 1000
@@ -217,7 +217,7 @@ class OutboundQueue:
 
     def stop_recurring(self, key: str) -> bool:
         """End what is dialled again and again; False when there was no such thing."""
-        return bool(self._use(lambda queue: queue.removeJobScheduler(_text(key))))
+        return self._use(lambda queue: queue.removeJobScheduler(_text(key))) == 0  # BullMQ's 0 is success
 
     def ping(self) -> None:
         """Return when the queue answers.
@@ -344,13 +344,20 @@ async def _page(queue: Any, state: str, offset: int, limit: int) -> tuple[int, l
     ids: list[tuple[str, str]] = []
     begin = offset
     for place, count in zip(places, counts, strict=True):
-        wanted = limit - len(ids)
-        if wanted > 0 and begin < count:
-            page = await queue.backend.getRanges([place], begin, begin + wanted - 1, state in _OLDEST_FIRST)
-            ids += [(str(each), state) for each in page]
+        wanted = min(limit - len(ids), count - begin)
+        if wanted > 0:
+            ids += [(each, state) for each in await _range(queue, place, begin, wanted, count)]
         begin = max(begin - count, 0)
     raws = await asyncio.gather(*(_read(queue, each, known) for each, known in ids))
     return sum(counts), [raw for raw in raws if raw is not None]
+
+
+async def _range(queue: Any, place: str, begin: int, wanted: int, count: int) -> list[str]:
+    """Ids of one place from ``begin`` on: what comes next first, what is finished newest first."""
+    forward = place not in ("completed", "failed")
+    if queue.redisConnection is None and place in _LISTS:  # on PostgreSQL lists are counted from their newest
+        begin = count - begin - wanted
+    return [str(each) for each in await queue.backend.getRanges([place], begin, begin + wanted - 1, forward)]
 
 
 async def _read_all(queue: Any, ids: Sequence[str]) -> list[RawJob]:

@@ -121,6 +121,7 @@ class CallWorker:
             "stalledInterval": int(pace.lock_seconds * 1000),
         }
         if pace.limit:
+            options["drainDelay"] = 1  # seconds until it looks whether the limit is over; BullMQ's five would add to it
             options["limiter"] = {"max": pace.limit, "duration": pace.limit_seconds * 1000}
         return options
 

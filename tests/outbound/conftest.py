@@ -70,9 +70,9 @@ class RedisServer:
 
     def hold(self, held: bool) -> None:
         """Let what wants to write wait, or go on; who is gone by then has written nothing."""
-        self._say(b"CLIENT PAUSE 60000 WRITE\r\n" if held else b"CLIENT UNPAUSE\r\n")
+        self.say(b"CLIENT PAUSE 60000 WRITE\r\n" if held else b"CLIENT UNPAUSE\r\n")
 
-    def _say(self, command: bytes) -> None:
+    def say(self, command: bytes) -> None:
         with socket.create_connection(("127.0.0.1", self.port), 2) as line:
             line.sendall(command)
             assert line.recv(16).startswith(b"+OK")
@@ -86,7 +86,7 @@ class RedisServer:
             return False
 
     def empty(self) -> None:
-        self._say(b"FLUSHALL\r\n")
+        self.say(b"FLUSHALL\r\n")
 
 
 class Line:
