@@ -77,7 +77,7 @@ class Round:
         self._absorb_dialog()
         asked = passes.take()
         if asked is not None:
-            self._walk = replace(self._walk, notes=(), offer=None)
+            self._walk = replace(self._walk, notes=(), offer=None, last="")
             self._carry_out(asked)
         turn = self._turn
         if turn.call is not None:
@@ -180,7 +180,7 @@ class Round:
     def _wrote(self, event: LinkEvent | None) -> None:
         reads.clear()
         if event is not None:
-            self._walk = passes.done(self._walk, event)
+            self._walk = replace(passes.done(self._walk, event), last=triage_view.last(event))
 
     def _accept(self, lead_id: object) -> None:
         told, candidate = self._facing()
@@ -268,7 +268,9 @@ class Round:
         self._walk = replace(self._walk, deeds=tuple(d for d in self._walk.deeds if d.event_id != number))
 
     def _take_back(self, event_id: int) -> None:
-        self._linking.undo(event_id, Options(request_id=str(uuid.uuid4())))
+        event = self._linking.undo(event_id, Options(request_id=str(uuid.uuid4())))
+        if event is not None:
+            self._walk = replace(self._walk, last=triage_view.last(event))
         reads.clear()
         passes.look_ahead(None)
 
@@ -294,7 +296,7 @@ class Round:
         event, here = done.event, self._turn.call if self._turn else None
         if done.is_undo or event.id is None:
             return
-        self._walk = replace(passes.done(self._walk, event), notes=(), offer=None)
+        self._walk = replace(passes.done(self._walk, event), notes=(), offer=None, last=triage_view.last(event))
         if here is not None and event.call_sid == here.call_sid:
             told, candidate = self._facing()
             if told is not None and candidate is not None and event.action == "link":
@@ -326,6 +328,8 @@ class Round:
         told, candidate = self._facing()
         if told is None:
             self._end()
+            if self._walk.lists_work:
+                self._list()
         else:
             self._one(told, candidate)
         self._look_ahead(turn)
@@ -334,11 +338,9 @@ class Round:
         with st.container(
             key="triage_count", horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"
         ):
-            st.html(triage_view.count(turn.left, self._walk.total), width="content")
+            st.html(triage_view.count(turn.left, self._walk.total, self._walk.last), width="content")
             self._today()
         st.html(triage_view.bar(turn.left, self._walk.total))
-        if self._walk.lists_work:
-            self._list()
         if self._walk.notes:
             st.html(triage_view.notes(self._walk.notes))
         if self._walk.offer:
@@ -375,6 +377,8 @@ class Round:
         with st.container(key="triage_more", horizontal=True, vertical_alignment="bottom", gap="small"):
             self._typed_lead(told)
             links.show("Open in Call lookup", links.call(told.call_sid), icon=":material/open_in_full:")
+        if self._walk.lists_work:
+            self._list()
 
     def _effect(self, told: Story, candidate: Candidate) -> None:
         if told.call.state != "unlinked":
@@ -519,12 +523,13 @@ class Round:
         skipped = passes.skipped_since(self._actor, self._midnight)
         rows: list[tuple[datetime, LinkEvent | None, str]] = [(e.at or self._midnight, e, "") for e in events]
         rows += [(at, None, sid) for sid, at in skipped]
-        for _, event, sid in sorted(rows, key=lambda row: row[0], reverse=True)[:MOST_LISTED]:
+        st.header("Done today", anchor=False)
+        for at, event, sid in sorted(rows, key=lambda row: row[0], reverse=True)[:MOST_LISTED]:
             key = f"triage_work_{event.id if event else sid}"
             with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
                 links.show_call(sid if event is None else event.call_sid or "")
                 if event is None:
-                    st.html('<span class="pb-line">Passed over</span>', width="stretch")
+                    st.html(triage_view.skipped(at), width="stretch")
                     self._button("Take it up", f"unskip.{sid}", "unskip", sid, reads_only=True)
                 else:
                     st.html(triage_view.deed(event, self._zone), width="stretch")

@@ -42,6 +42,7 @@ class Pass:
     :ivar asks_reason: the reasons for setting aside are offered.
     :ivar lists_work: today's work is listed.
     :ivar offer: the lead whose number may be stored after the last link: its id and the number.
+    :ivar last: what the last step did, in words.
     """
 
     key: str
@@ -54,6 +55,7 @@ class Pass:
     asks_reason: bool = False
     lists_work: bool = False
     offer: tuple[int, str] | None = None
+    last: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Triage as HTML: the count, the call, the candidate, what accepting does. Pure but for the clock."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
@@ -9,9 +10,23 @@ from core.model.records import Call, Candidate, Lead, LinkEvent
 from dashboard import candidates, formatting, sides, story
 
 
-def count(left: int, total: int) -> str:
-    """How many calls are left of how many."""
-    return f'<div class="pb-count" aria-live="polite"><b>{left:,}</b> left of {total:,}</div>'
+def count(left: int, total: int, last: str = "") -> str:
+    """How many calls are left of how many, and what the last step did."""
+    did = f'<span class="pb-ok pb-last">✓ {escape(last)}</span>' if last else ""
+    return f'<div class="pb-count" aria-live="polite"><b>{left:,}</b> left of {total:,}{did}</div>'
+
+
+def last(event: LinkEvent) -> str:
+    """What a step did, in a few words."""
+    sid = f"{formatting.short_sid(event.call_sid)} " if event.call_sid else ""
+    if event.action == "undo":
+        return f"Undone: {sid}{formatting.outcome_words(event)}"
+    return formatting.sentence(f"{sid}{formatting.event_words(event)}")
+
+
+def skipped(at: datetime) -> str:
+    """A call that was passed over."""
+    return f'<span class="pb-line">Passed over <span class="pb-muted">{escape(formatting.relative(at))}</span></span>'
 
 
 def bar(left: int, total: int) -> str:
