@@ -34,7 +34,7 @@ def server_parts(warm: Sequence[str] = (), page: Path | None = None) -> dict[str
     arrivals = Arrivals(settings)
 
     def services() -> list[Service]:
-        return [Judging(), TelephonyUpkeep(), door.doorman, arrivals.replaying()]
+        return [Judging(), TelephonyUpkeep(), door.doorman, arrivals.auto_link, arrivals.replaying()]
 
     return {
         "routes": [*ROUTES, *door.routes, *api_routes(), *arrivals.routes()],

@@ -5,11 +5,14 @@ from starlette.routing import BaseRoute
 from core import app as application
 from core.http.media_streams import MediaStreams
 from core.http.webhooks import Webhooks
+from core.inbound.auto_link import AutoLink
 from core.inbound.backlog import Backlog
 from core.inbound.inbox import Inbox, Replaying
 from core.inbound.voice import Voice
+from core.linking import Linking
 from core.settings import Settings
 from core.store.embedded import default_folder
+from core.store.gateway import Gateway
 from core.telephony.signatures import Signatures
 
 
@@ -23,7 +26,8 @@ class Arrivals:
         self._settings = settings
         database = settings.supabase_url if settings.data_source == "supabase" else settings.database_url
         self._backlog = Backlog(settings.data_dir or default_folder(), database or "embedded")
-        self.inbox = Inbox(lambda: application.shared().gateway, self._backlog)
+        self.auto_link = AutoLink(_ways)
+        self.inbox = Inbox(lambda: application.shared().gateway, self._backlog, saved=self.auto_link.saved)
 
     def routes(self) -> list[BaseRoute]:
         """Twilio's paths."""
@@ -36,6 +40,11 @@ class Arrivals:
     def replaying(self) -> Replaying:
         """What writes the backlog; to be started with the server and stopped with it."""
         return Replaying(self.inbox)
+
+
+def _ways() -> tuple[Linking, Gateway]:
+    app = application.shared()
+    return app.linking, app.gateway
 
 
 def _voice(settings: Settings) -> Voice | None:

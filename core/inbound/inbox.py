@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from core.errors import BadInput, Unavailable
 from core.inbound.backlog import Backlog
@@ -32,16 +32,21 @@ class Line:
     message_id: str | None = None
 
 
+Saved: TypeAlias = Callable[[str, Mapping[str, Any]], None]
+
+
+def _nothing(_kind: str, _item: Mapping[str, Any]) -> None:
+    pass
+
+
 class Inbox:
     """Takes in what must not be lost. Safe to share between threads; blocking.
 
     :param gateway: the way into the database; asked for when it is needed, and may raise errors of :mod:`core.errors`.
-    :param saved: told each Call SID of which something was written, for automatic linking; must not raise.
+    :param saved: told kind and item of everything that was written, for automatic linking; must not raise.
     """
 
-    def __init__(
-        self, gateway: Callable[[], Gateway], backlog: Backlog, *, saved: Callable[[str], None] = lambda call_sid: None
-    ) -> None:
+    def __init__(self, gateway: Callable[[], Gateway], backlog: Backlog, *, saved: Saved = _nothing) -> None:
         self._gateway, self._backlog, self._saved = gateway, backlog, saved
         self._spared_until = 0.0
 
@@ -86,7 +91,7 @@ class Inbox:
             save_line(gateway, **{**item, "at": datetime.fromisoformat(item["at"])})
         else:
             raise BadInput(f"kind is {kind!r}: expected callback or line.")
-        self._saved(item["call_sid"])
+        self._saved(kind, item)
 
 
 class Replaying(threading.Thread):
