@@ -241,6 +241,10 @@ def event_words(event: LinkEvent) -> str:
             return f"unlinked, because lead {lead_id} was deleted"
         case "merge_rows":
             return "event rows merged into one"
+        case "repair":
+            return "filled with what Twilio knows of it"
+        case "finish_test_call":
+            return f"ended as a test call: lead {lead_id} has what it had before"
         case "normalise_sid":
             return f"linked to lead {now}, written as Twilio writes it" if now else "given up for its standard SID"
         case "confirm":

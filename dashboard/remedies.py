@@ -13,7 +13,8 @@ from core.linking.conflicts import Constraint, MergePreview, NormalisePreview, S
 from core.linking.lead_book import PhonePreview
 from core.model.records import LinkEvent
 from core.store.gateway import Row
-from dashboard import formatting, new_lead, reads, ruling, sides
+from core.telephony import RepairPreview
+from dashboard import formatting, new_lead, reads, repair_twilio, ruling, sides
 from dashboard.state import Action, Intent
 
 MOST_LISTED = 12
@@ -59,6 +60,8 @@ def words_of(event: LinkEvent) -> str:
         return f"Undone: the call is {again} again." if whole else f"Undone: {again}."
     if event.action == "merge_rows":
         return "The event rows of the call are merged into one."
+    if event.action == "repair":
+        return "What was missing of the call is filled with what Twilio answered."
     if event.call_sid is None:
         return f"{formatting.sentence(formatting.event_words(event))}."
     return f"The call is {formatting.event_words(event)}."
@@ -255,6 +258,11 @@ def _run_new_lead(linking: Linking, intent: Intent, _: Any, options: Options) ->
     return Outcome(event, words_of(event)) if event else None
 
 
+def _run_repair(_: Linking, intent: Intent, seen: RepairPreview, options: Options) -> Outcome | None:
+    event = repair_twilio.run(intent, seen, options)
+    return Outcome(event, words_of(event)) if event else None
+
+
 def _told(run: Callable[[Linking, Intent, Any, Options], str | None]) -> Callable[..., Outcome | None]:
     """What leaves no link event says in words what it did."""
 
@@ -288,6 +296,13 @@ REMEDIES: Mapping[Action, Remedy] = {
         lambda linking, intent: linking.preview_normalise(intent.call_sid),
         _show_normalise,
         _run_normalise,
+    ),
+    "repair_twilio": Remedy(
+        "What does Twilio know of this call?",
+        "Store what Twilio says",
+        repair_twilio.preview,
+        repair_twilio.show_differences,
+        _run_repair,
     ),
     "set_phone": Remedy("Change the phone of lead {lead}?", "Store this number", _phone, _show_phone, _run_phone),
     "create_lead": Remedy(

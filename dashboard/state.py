@@ -25,6 +25,7 @@ Action: TypeAlias = Literal[
     "undo_batch",
     "merge_rows",
     "normalise_sid",
+    "repair_twilio",
     "add_constraint",
     "choose_lead",
     "confirm_link",
