@@ -28,6 +28,7 @@ def _create_lead(settings: Settings, words: argparse.Namespace) -> Answering:
     commands.sql_options(options, actor=settings.actor)
 
     def answer(app: App) -> Answer:
+        app.linking.judge()  # it says which number is the other party's
         draft = given if given.phone is not None else replace(given, phone=app.linking.call(call_sid).counterpart)
         if words.preview:
             seen = app.linking.preview_new_lead(call_sid, draft)
