@@ -33,8 +33,6 @@ WITH_NAMED_LEADS = "worklist_calls"
 VIEWS_OF_THEIR_OWN = frozenset(RELATIONS)
 TEST, NO_TEST = Where("test", "eq", True), Where("test", "eq", False)
 """Test calls are on no worklist; the views of their own leave them out by themselves."""
-# PostgREST sorts a function's rows by no column that is not asked for.
-_WITHOUT_NAMED = (*(column for column in CALL_COLUMNS if column != "named_leads"), "sid_key")
 STATUS_LENGTH = 50
 FEWEST_DIGITS = 3
 
@@ -184,7 +182,8 @@ def _place(row: Row, worst_first: bool) -> tuple[str, ...]:
 def _chunk(gateway: Gateway, wanted: Query, position: tuple[str, ...] | None, limit: int) -> list[Row]:
     where = (*wanted.where, *(() if position is None else (_after(*position),)))
     order = WORST_FIRST if wanted.worst_first else NEWEST_FIRST
-    columns = CALL_COLUMNS if wanted.relation == WITH_NAMED_LEADS else _WITHOUT_NAMED
+    # PostgREST filters and sorts a function's rows by no column that is not asked for.
+    columns = CALL_COLUMNS if wanted.relation == WITH_NAMED_LEADS else ("*",)
     return gateway.select(wanted.relation, columns=columns, where=where, order=order, limit=limit, args=wanted.args)
 
 
