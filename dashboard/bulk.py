@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.access.identity import VIEWERS_READ
 from core.linking import BatchStatus, BulkOutcome, BulkPlan, Pair, Skip
+from core.linking.bulk import LinkedPair
 from core.linking.bulk_plan import SKIPPED
 from dashboard import candidates, formatting, identity, links, state
 
@@ -36,6 +37,7 @@ SKIP_WORDS: Mapping[str, str] = {
 }
 """Why a call is left alone, as it is written on every screen."""
 
+BECOMES = {"current": "✓ current", "history": "↺ history"}
 PINNED = (
     '<span class="pb-chip pb-act" title="Somebody decided this link: reconcile and bulk links leave it alone">'
     "◈ pinned: by hand</span>"
@@ -108,7 +110,7 @@ def _row(pair: Pair, now: datetime) -> dict[str, str]:
         "party": formatting.phone(pair.counterpart),
         "lead": f"{links.lead(pair.lead_id).url}#{formatting.lead_label(pair.lead_id, pair.lead_name)}",
         "sure": f"{candidates.LOOKS[pair.confidence][1]} {pair.confidence}",
-        "becomes": "✓ current" if pair.becomes == "current" else "↺ history",
+        "becomes": BECOMES[pair.becomes],
         "why": pair.evidence[0].detail if pair.evidence else "",
         "call": f"{links.call(pair.call_sid).url}#{formatting.short_sid(pair.call_sid)}",
     }
@@ -142,11 +144,9 @@ def show_skipped(title: str, counts: Mapping[Any, int], listed: Mapping[Any, Seq
 
 
 def _call_line(skip: Skip) -> str:
-    sid = formatting.short_sid(skip.call_sid)
-    return (
-        f'<a href="{escape(links.call(skip.call_sid).url)}" target="_self"><code>{escape(sid)}</code></a> '
-        f"{escape(skip.sentence)}"
-    )
+    sid, address = escape(formatting.short_sid(skip.call_sid)), escape(links.call(skip.call_sid).url)
+    link = f'<a href="{address}" target="_self" style="color:var(--pb-act)">{sid}</a>'
+    return f"{link} {escape(skip.sentence)}"
 
 
 def _lines(sentences: Iterable[str], total: int, *, escaped: bool = False) -> str:
@@ -201,6 +201,30 @@ def show_outcome(outcome: BulkOutcome) -> None:
     if status.left_out:
         parts = [f"{SKIP_WORDS[reason]} {count:,}" for reason, count in status.left_out.items()]
         st.html(f'<p class="pb-line pb-muted">The plan had left out: {escape(", ".join(parts))}.</p>')
+    if outcome.linked:
+        _show_linked(outcome.linked[:MOST_ROWS])
+
+
+def _show_linked(linked: Sequence[LinkedPair]) -> None:
+    rows_of = [
+        {
+            "call": f"{links.call(pair.call_sid).url}#{formatting.short_sid(pair.call_sid)}",
+            "lead": f"{links.lead(pair.lead_id).url}#Lead {pair.lead_id}",
+            "sure": f"{candidates.LOOKS[pair.confidence][1]} {pair.confidence}",
+            "becomes": BECOMES[pair.becomes],
+        }
+        for pair in linked
+    ]
+    with st.container(width=620):
+        st.dataframe(
+            pd.DataFrame(rows_of),
+            key="bulk.linked",
+            column_config=COLUMNS,
+            hide_index=True,
+            row_height=ROW_HEIGHT,
+            height=min(len(rows_of) + 1, VISIBLE_ROWS) * ROW_HEIGHT + 3,
+            alt="Calls that were linked, newest first",
+        )
 
 
 def outcome_words(outcome: BulkOutcome) -> str:

@@ -122,7 +122,8 @@ def _preview() -> None:
         return
     words = formatting.sentence(chosen_words(pick))
     st.html(f'<p class="pb-line"><span class="pb-muted">Which calls:</span> <b>{words}</b></p>')
-    with st.container(key="bulk_choice", horizontal=True, vertical_alignment="bottom", gap="small"):
+    choice = st.container(key="bulk_choice", horizontal=True, vertical_alignment="bottom", gap="small")
+    with choice:
         st.segmented_control(
             "Confidence",
             tuple(reversed(MIN_CONFIDENCES)),
@@ -136,8 +137,11 @@ def _preview() -> None:
     plan = _plan(pick)
     if state.value(APPLY) and plan.pairs and identity.may_write():
         _start(plan)
-    if plan.pairs:
-        _confirm(plan)
+    if plan.pairs and identity.may_write():
+        with choice:
+            _confirm(plan)
+    elif plan.pairs:
+        st.info(VIEWERS_READ, icon=":material/visibility:")
     bulk.show_plan(plan)
 
 
@@ -174,27 +178,22 @@ def _tell(say: Callable[[str], object]) -> Callable[[int], None]:
 
 
 def _confirm(plan: BulkPlan) -> None:
-    may = identity.may_write()
-    if not may:
-        st.info(VIEWERS_READ, icon=":material/visibility:")
-        return
-    with st.container(key="bulk_confirm", horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.text_input(
-            "Reason (optional)",
-            key="bulk.reason",
-            max_chars=2000,
-            placeholder="Goes into the link history of every call",
-            width=380,
-        )
-        st.button(
-            f"Link {formatting.count(len(plan.pairs), 'call')}",
-            key="bulk.do",
-            type="primary",
-            icon=":material/link:",
-            on_click=state.set_value,
-            args=(APPLY, True),
-            help="One batch: it can be stopped, and one undo takes it back",
-        )
+    st.text_input(
+        "Reason (optional)",
+        key="bulk.reason",
+        max_chars=2000,
+        placeholder="Goes into the link history of every call",
+        width=340,
+    )
+    st.button(
+        f"Link {formatting.count(len(plan.pairs), 'call')}",
+        key="bulk.do",
+        type="primary",
+        icon=":material/link:",
+        on_click=state.set_value,
+        args=(APPLY, True),
+        help="One batch: it can be stopped, and one undo takes it back",
+    )
 
 
 def _start(plan: BulkPlan) -> None:
@@ -236,6 +235,7 @@ def _forget_reads(batch_id: str) -> None:
     if state.value(ENDED) != batch_id:
         state.set_value(ENDED, batch_id)
         reads.clear()
+        st.rerun()  # the navigation was made before, with the counts as they were
 
 
 def _status(batch_id: str) -> BatchStatus | None:
@@ -253,7 +253,8 @@ def _follow(batch_id: str) -> None:
     status = identity.linking().batch(batch_id)
     if status.finished:
         st.rerun()
-    bulk.show_progress(status, datetime.now(UTC))
+    with st.container(width=760):
+        bulk.show_progress(status, datetime.now(UTC))
     idle = status.abandoned and not bulk_runs.works_on(batch_id)
     if idle:
         st.warning(

@@ -25,6 +25,7 @@ PAGES = (
     "/unlinked",
     "/unlinked?view=by_number",
     "/unlinked?view=suspect",
+    "/unlinked?bulk=all",
     "/conflicts",
     "/conflicts?kind=contradicting_event_rows",
     "/conflicts?kind=sid_variant",
