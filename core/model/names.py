@@ -43,6 +43,7 @@ def fold(name: str) -> str:
     return " ".join(word for word in words if word not in TITLES)
 
 
+@lru_cache(REMEMBERED)
 def agreement(spoken: str, name: str | None) -> Agreement | None:
     """How a name that was said and a lead's name agree; None where they cannot be compared (no name, or a company).
 
@@ -110,7 +111,7 @@ def _sound(word: str) -> str:
     heard = heard[:1] + heard[1:].replace("h", "")
     heard = heard.replace("ven", "fen") if heard.startswith("st") else heard
     heard = re.sub(r"(.)\1+", r"\1", heard)
-    return heard[:-1] if len(heard) > 3 and heard.endswith("e") else heard
+    return heard[:-1] if len(heard) > 3 and heard.endswith("e") and not heard.endswith("ele") else heard
 
 
 def _nicknames(table: str) -> Mapping[str, frozenset[str]]:

@@ -69,13 +69,16 @@ NOTHING = Said()
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """A way in which people name themselves: ``pattern`` ends where the name begins, ``after`` must follow the name.
+    """A way in which people name themselves.
 
-    ``loose`` takes names without capitals and at any time; ``fewest`` is how many words the name must have.
+    ``pattern`` ends where the name begins, ``after`` must follow the name, one of ``needs`` stands in the line in lower
+    case (asked first, since most lines hold none). ``loose`` takes names without capitals and at any time; ``fewest``
+    is how many words the name must have.
     """
 
     name: str
     pattern: re.Pattern[str]
+    needs: tuple[str, ...]
     after: re.Pattern[str] | None = None
     loose: bool = False
     fewest: int = 1
@@ -98,27 +101,35 @@ def _way(pattern: str) -> re.Pattern[str]:
 
 INTRODUCTIONS: tuple[Introduction, ...] = (
     Introduction(
-        "my_name_is", _way(r"\b(?:my (?:full |first |own )?name(?: is|'s)|the name(?: is|'s))\s+"), loose=True
+        "my_name_is",
+        _way(r"\b(?:my (?:full |first |own )?name(?: is|'s)|the name(?: is|'s))\s+"),
+        ("name",),
+        loose=True,
     ),
-    Introduction("name_is", _way(_START + r"name(?: is|'s)\s+"), loose=True),
-    Introduction("call_me", _way(r"\b(?:(?:just|please|can|may|could) call me|everyone calls me|I go by)\s+")),
-    Introduction("call_me_first", _way(_START + r"call me\s+"), after=re.compile(_END)),
-    Introduction("this_is", _way(_START + r"this is\s+"), after=_CLOSED),
-    Introduction("this_is_greeted", _way(r"^" + _HEARD + r"this is\s+"), loose=True),
-    Introduction("it_is_here", _way(_START + r"it(?:'s| is)\s+"), after=_CALLING),
-    Introduction("i_am", _way(_START + r"I(?:'m| am)\s+"), after=_CLOSED, fewest=2),
-    Introduction("i_am_greeted", _way(r"^" + _HEARD + r"I(?:'m| am)\s+"), after=_CLOSED),
+    Introduction("name_is", _way(_START + r"name(?: is|'s)\s+"), ("name",), loose=True),
     Introduction(
-        "name_speaking", _way(_START), after=re.compile(r",?\s+speaking" + _END + r"|,?\s+speaking$", re.IGNORECASE)
+        "call_me", _way(r"\b(?:(?:just|please|can|may|could) call me|everyone calls me|I go by)\s+"), (" me ", "go by")
     ),
-    Introduction("name_here", _way(_START), after=re.compile(r"\s+here" + _END, re.IGNORECASE), fewest=2),
-    Introduction("greeted_here", _way(r"^" + _HEARD), after=re.compile(r"\s+here" + _END, re.IGNORECASE)),
+    Introduction("call_me_first", _way(_START + r"call me\s+"), ("call me",), after=re.compile(_END)),
+    Introduction("this_is", _way(_START + r"this is\s+"), ("this is",), after=_CLOSED),
+    Introduction("this_is_greeted", _way(r"^" + _HEARD + r"this is\s+"), ("this is",), loose=True),
+    Introduction("it_is_here", _way(_START + r"it(?:'s| is)\s+"), ("it's", "it is"), after=_CALLING),
+    Introduction("i_am", _way(_START + r"I(?:'m| am)\s+"), ("i'm", "i am"), after=_CLOSED, fewest=2),
+    Introduction("i_am_greeted", _way(r"^" + _HEARD + r"I(?:'m| am)\s+"), ("i'm", "i am"), after=_CLOSED),
+    Introduction("name_speaking", _way(_START), ("speaking",), after=_way(r",?\s+speaking" + _END)),
+    Introduction("name_here", _way(_START), ("here",), after=_way(r"\s+here" + _END), fewest=2),
+    Introduction("greeted_here", _way(r"^" + _HEARD), ("here",), after=_way(r"\s+here" + _END)),
     Introduction(
-        "name_calling", _way(_START), after=re.compile(r"\s+calling\b(?! (?:me|you|us|him|her|them|card))"), fewest=2
+        "name_calling",
+        _way(_START),
+        ("calling",),
+        after=re.compile(r"\s+calling\b(?! (?:me|you|us|him|her|them|card))"),
+        fewest=2,
     ),
     Introduction(
         "you_have_reached",
         _way(_START + r"(?:you(?:'re| are) (?:speaking|talking) (?:with|to)|you(?:'ve| have)? reached)\s+"),
+        ("speaking", "talking", "reached"),
         after=re.compile(_END),
     ),
 )
@@ -198,8 +209,9 @@ def introductions(text: str, number: int = 1) -> list[tuple[str, str]]:
     :return: pairs of a way's name (:data:`INTRODUCTIONS`) and the name, folded.
     """
     found = []
+    lowered = text.lower()
     for way in INTRODUCTIONS:
-        if not way.loose and number > EARLY_LINES:
+        if (not way.loose and number > EARLY_LINES) or not any(word in lowered for word in way.needs):
             continue
         for match in way.pattern.finditer(text):
             name = _name_at(text, match.end(), way)
@@ -278,6 +290,8 @@ def _belongs(word: str, before: Sequence[str], loose: bool) -> bool:
         return True
     if lowered in TITLES:
         return not before
+    if capital and before and lowered in _NAMES_TOO:
+        return True
     if lowered in _STOPS or (lowered in _NO_NAMES and not (capital and (before or lowered in _MONTHS_AS_NAMES))):
         return False
     if capital:
@@ -286,6 +300,7 @@ def _belongs(word: str, before: Sequence[str], loose: bool) -> bool:
     return loose and len(before) < 2 and not any(w[0].isupper() for w in before) and not lowered.endswith("ing")
 
 
+_NAMES_TOO = word_set("an so may will")
 _ENDING_NAMES = word_set(
     "kelly emily lily sally molly billy holly polly carly beverly kimberly ming ping ling sterling"
 )
@@ -308,7 +323,9 @@ MOST_JOINED = 3
 
 
 def _emails(text: str) -> Iterator[str]:
-    for match in _ADDRESS.finditer(text):
+    if "@" not in text and "." not in text and " dot " not in text.lower():
+        return
+    for match in _ADDRESS.finditer(text) if "@" in text else ():
         if not _is_anothers(text, match.start()):
             yield match[0].lower().strip("'.")
     for match in _SPOKEN_DOMAIN.finditer(text):
@@ -349,6 +366,11 @@ _TENS: Mapping[str, str] = {
     "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
 }  # fmt: skip
 _TIMES: Mapping[str, int] = {"double": 2, "triple": 3, "treble": 3}
+_LIKELY_NUMBER = re.compile(
+    r"\d(?:[\s().,+/–—-]{0,4}\d){6}"
+    r"|(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple)[ ,.-]+){4}",
+    re.IGNORECASE,
+)
 _PIECE = re.compile(r"\+?\d+|[A-Za-z']+|[^\w\s]+")
 _BETWEEN = re.compile(r"[\s().,+/–—-]*")
 _OF_A_PHONE = re.compile(
@@ -361,6 +383,8 @@ _OF_SOMETHING = re.compile(
 
 
 def _numbers(text: str) -> Iterator[str]:
+    if _LIKELY_NUMBER.search(text) is None:
+        return
     for digits, place in _runs(text):
         sentence = re.split(r"[.!?]\s", text[max(0, place - _WHOSE) : place])[-1]
         if _OF_SOMETHING.search(sentence) or _is_anothers(text, place):
