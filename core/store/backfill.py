@@ -16,6 +16,8 @@ QUICK_SECONDS = 0.7
 """A step below this is followed by one twice as large."""
 SLOW_SECONDS = 2.5
 """A step above this is followed by one half as large."""
+PHASES = ["install", "lead_keys"]
+"""What has to be done: everything once, and the keys of leads that were read before there were keys of names."""
 
 
 def is_filled(gateway: Gateway) -> bool:
@@ -23,8 +25,8 @@ def is_filled(gateway: Gateway) -> bool:
 
     :raises core.errors.MigrationNeeded: when the schema is missing.
     """
-    rows = gateway.select("patchbay_state", columns=("value",), where=(Where("key", "eq", "install"),), limit=1)
-    return bool(rows) and rows[0]["value"].get("phase") == "done"
+    rows = gateway.select("patchbay_state", columns=("key", "value"), where=(Where("key", "in", PHASES),))
+    return len(rows) == len(PHASES) and all(row["value"].get("phase") == "done" for row in rows)
 
 
 def fill(gateway: Gateway, progress: Callable[[str], None] = lambda line: None) -> bool:
