@@ -313,7 +313,9 @@ def _speaker(row: Row) -> str:
 
 def _other_changes(written: LinkEvent) -> list[tuple[str, str]]:
     rows = (written.after.get("rows") or {}).get("leads") or {}
-    return [(lead, f"{column} is {value} now") for lead, columns in rows.items() for column, value in columns.items()]
+    gone = [(lead, "is deleted") for lead, columns in rows.items() if columns is None]
+    known = [(lead, columns) for lead, columns in rows.items() if columns is not None]
+    return gone + [(lead, f"{column} is {value} now") for lead, columns in known for column, value in columns.items()]
 
 
 def _difference(should_be: object, is_now: object) -> tuple[str, str]:
