@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model import counterpart, evidence, holders
-from core.model.counterpart import CallFacts, EarlierLink
+from core.model import counterpart, evidence, holders, spoken
+from core.model.counterpart import CallFacts, EarlierLink, Job
 from core.model.records import CONFIDENCES, Candidate, Lead
+from core.model.spoken import Line
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OURS, NUMBER = "+14155550000", "+14155552671"
@@ -191,3 +193,156 @@ def test_candidates_keep_the_rules_whatever_the_facts(call: CallFacts, everyone:
             assert {"notes", "earlier_link"} & {e.kind for e in candidate.evidence}
         if any(link.lead_id == candidate.lead_id and link.removed_by_hand for link in call.earlier):
             assert candidate.confidence == "low"
+
+
+# What jobs and voices say --------------------------------------------------------------------------------------------
+
+
+def spoken_to(*texts: str, call: CallFacts = CALL) -> CallFacts:
+    return replace(call, said=spoken.said(Line(100 + n, n, text) for n, text in enumerate(texts, 1)))
+
+
+def heard(*leads: Lead, call: CallFacts) -> list[Candidate]:
+    """The candidates where the database finds these leads by the number and by what was said."""
+    other = counterpart.of(call.direction, call.from_number, call.to_number, {OURS}, "US")
+    having = holders.of(other.e164, leads, "US") if other.e164 else ()
+    known = {one.id: one for one in leads}
+    return list(evidence.candidates(call, other, known, having, "US", leads))
+
+
+def job(lead_id: int | None, exists: bool = True, start: int = -2, **known: Any) -> Job:
+    """A job that was added so many seconds after the call began, tried twice, its last attempt well after the call."""
+    at = NOW + timedelta(seconds=start)
+    times = {"processed_at": NOW + timedelta(seconds=5), "finished_at": NOW + timedelta(seconds=9)}
+    given = {"to_number": NUMBER, "call_sid": "CA9", "attempts": 2, **times, **known}
+    return Job("outbound-calls", "7", at, lead_id, exists, **given)
+
+
+OUTBOUND = replace(CALL, direction="outbound-api", from_number=OURS, to_number=NUMBER)
+
+
+def test_a_job_result_is_proof_whoever_answers() -> None:
+    call = spoken_to("This is Tom Reed.", call=replace(OUTBOUND, jobs=(job(5),)))
+    first, second = heard(lead(5), lead(6, NUMBER), call=call)
+    assert (first.lead_id, first.confidence, kinds(first)) == (5, "certain", (["job_result"], ["other_name_spoken"]))
+    assert (second.confidence, kinds(second)[1]) == ("low", ["proof_disagrees", "other_name_spoken"])
+
+
+def test_a_job_and_notes_that_name_two_leads_are_no_proof() -> None:
+    found_here = heard(lead(5), lead(6), call=replace(OUTBOUND, jobs=(job(5),), mentions=(6,)))
+    assert [(c.lead_id, c.confidence) for c in found_here] == [(5, "medium"), (6, "medium")]
+
+
+def test_a_job_for_a_lead_that_is_gone_makes_the_number_doubtful() -> None:
+    (candidate,) = heard(lead(6, NUMBER), call=replace(OUTBOUND, jobs=(job(5, exists=False),)))
+    assert (candidate.confidence, kinds(candidate)[1]) == ("medium", ["gone_lead_named"])
+
+
+def test_a_retried_job_tells_leads_of_one_number_apart() -> None:
+    first, second = heard(lead(5, NUMBER), lead(6, NUMBER), call=replace(OUTBOUND, windows=(job(6),)))
+    assert (first.lead_id, first.confidence) == (6, "high")
+    assert (second.lead_id, second.confidence) == (5, "low")
+
+
+def test_two_retried_jobs_tell_nothing() -> None:
+    jobs = (job(5), job(6))
+    assert {c.confidence for c in heard(lead(5, NUMBER), lead(6, NUMBER), call=replace(OUTBOUND, windows=jobs))} == {
+        "medium"
+    }
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"start": 60},
+        {"processed_at": NOW - timedelta(minutes=1)},
+        {"processed_at": NOW + timedelta(hours=3), "finished_at": NOW + timedelta(hours=4)},
+        {"to_number": "+12125550123"},
+        {"call_sid": None, "finished_at": NOW - timedelta(minutes=1), "processed_at": NOW - timedelta(minutes=2)},
+    ],
+)
+def test_a_job_of_another_time_or_number_says_nothing(unfit: dict[str, Any]) -> None:
+    assert heard(lead(5), call=replace(OUTBOUND, windows=(job(5, **unfit),))) == []
+
+
+def test_nothing_that_comes_in_is_a_jobs() -> None:
+    assert heard(lead(5), call=replace(CALL, windows=(job(5),))) == []
+
+
+def test_a_name_puts_the_right_lead_of_a_shared_number_first_never_high() -> None:
+    ann, bob = lead(1, NUMBER), replace(lead(2, NUMBER), name="Bob Stone")
+    first, second = heard(ann, bob, call=spoken_to("Hello, this is Robert Stone."))
+    assert (first.lead_id, first.confidence) == (2, "medium")
+    assert kinds(first) == (["number_exact", "spoken_full_name"], ["number_shared"])
+    assert first.evidence[1].source == "conversation_transcripts/101"
+    assert (second.confidence, kinds(second)[1]) == ("low", ["number_shared", "other_name_spoken"])
+
+
+def test_a_first_name_is_shared_by_relatives_and_strangers() -> None:
+    perez, pereira = replace(lead(1, NUMBER), name="James Perez"), replace(lead(2, NUMBER), name="James Pereira")
+    both = heard(perez, pereira, call=spoken_to("It's James here."))
+    assert [c.confidence for c in both] == ["medium", "medium"]
+    (alone,) = heard(replace(lead(3), name="James Perez"), perez, call=spoken_to("It's James here."))
+    assert (alone.lead_id, alone.confidence) == (1, "high"), "a first name finds nobody"
+
+
+@pytest.mark.parametrize("line", ["Hi, this is Tom Reed.", "It's Tom here.", "Hi, this is Ann Leigh-Carter."])
+def test_another_name_makes_a_number_doubtful(line: str) -> None:
+    (candidate,) = heard(lead(1, NUMBER), call=spoken_to(line))
+    assert (candidate.confidence, kinds(candidate)[1]) == ("medium", ["other_name_spoken"])
+
+
+@pytest.mark.parametrize("name", ["Acme Corp.", None, "Иван Петров"])
+def test_what_is_no_persons_name_is_not_contradicted(name: str | None) -> None:
+    (candidate,) = heard(replace(lead(1, NUMBER), name=name), call=spoken_to("Hi, this is Tom Reed."))
+    assert candidate.confidence == "high"
+
+
+def test_whoever_is_mentioned_is_nobody() -> None:
+    tom = replace(lead(2), name="Tom Reed")
+    (candidate,) = heard(lead(1, NUMBER), tom, call=spoken_to("By the way, Tom Reed gave me your number."))
+    assert (candidate.lead_id, candidate.confidence) == (1, "high")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("Hi, this is Ann Lee.", "spoken_full_name"),
+        ("My email is ann@x.org.", "spoken_email"),
+        ("You can reach me at 212 555 0123.", "spoken_number"),
+    ],
+)
+def test_what_was_said_alone_is_medium_at_most(line: str, kind: str) -> None:
+    ann = replace(lead(1, "(212) 555-0123"), email="Ann@x.org")
+    (candidate,) = heard(ann, call=spoken_to(line, call=replace(CALL, from_number="anonymous")))
+    assert (candidate.confidence, kinds(candidate)) == ("medium", ([kind], ["withheld"]))
+
+
+def test_a_name_that_several_leads_have_is_less() -> None:
+    call = spoken_to("Hi, this is Ann Lee.", call=replace(CALL, from_number=None))
+    assert [(c.confidence, kinds(c)[1]) for c in heard(lead(1), lead(2), call=call)] == [("low", ["name_shared"])] * 2
+
+
+def test_whoever_answers_the_lead_was_called() -> None:
+    tom = replace(lead(2), name="Tom Reed")
+    first, second = heard(lead(1, NUMBER), tom, call=spoken_to("Yes, this is Tom Reed.", call=OUTBOUND))
+    assert [(c.lead_id, c.confidence) for c in (first, second)] == [(1, "medium"), (2, "low")]
+
+
+def test_who_calls_from_anothers_telephone_says_who_they_are() -> None:
+    tom = replace(lead(2), name="Tom Reed", email="tom@x.org")
+    first, second = heard(lead(1, NUMBER), tom, call=spoken_to("This is Tom Reed, my email is tom@x.org."))
+    assert [(c.lead_id, c.confidence) for c in (first, second)] == [(2, "medium"), (1, "low")]
+
+
+def test_times_support_and_find_nobody() -> None:
+    soon = replace(lead(1, NUMBER), created_at=NOW + timedelta(hours=1), last_contacted_at=NOW + timedelta(minutes=1))
+    (candidate,) = heard(soon, replace(soon, id=2, phone=None), call=CALL)
+    assert (candidate.confidence, kinds(candidate)) == (
+        "high",
+        (["number_exact", "contacted_near", "created_after"], []),
+    )
+
+
+def test_every_exception_is_a_doubt_that_there_is() -> None:
+    assert evidence.AGAINST.keys() >= evidence.NO_DOUBT_OF_PROOF >= evidence.NO_DOUBT_OF_A_JOB

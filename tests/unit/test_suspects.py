@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from core.model import counterpart, holders, suspects
-from core.model.counterpart import CallFacts
+from core.model import counterpart, evidence, holders, spoken, suspects
+from core.model.counterpart import CallFacts, Job
 from core.model.records import Call, Lead
+from core.model.spoken import Line
 from core.model.suspects import SUSPECTS, Suspicion
 
 OURS, NUMBER, OTHER = "+14155550100", "+14155550199", "+14155550188"
@@ -122,3 +123,57 @@ def test_the_sentence_survives_leads_that_are_gone() -> None:
         call = Call("CA1", "history", START, lead_id=2, counterpart=NUMBER, suspect=suspect, cause_leads=(1,))
         assert "lead 2" in suspects.sentence(call, {}).lower()
         assert suspects.sentence(Call("CA1", "unlinked", START, suspect=suspect), {}) == "It is not linked any more."
+
+
+# What jobs and voices say --------------------------------------------------------------------------------------------
+
+
+def judged(linked: Lead, *others: Lead, inbound: bool = True, said: str = "", **facts: Any) -> Suspicion | None:
+    """The suspicion of a call with ``NUMBER`` in which this was said, its candidates those of the rules."""
+    sides = (NUMBER, OURS) if inbound else (OURS, NUMBER)
+    call = CallFacts(
+        "CA1", START, linked.id, direction="inbound" if inbound else "outbound-api", from_number=sides[0],
+        to_number=sides[1], said=spoken.said([Line(7, 1, said)]), **facts,
+    )  # fmt: skip
+    other = counterpart.of(call.direction, *sides, frozenset({OURS}), "US")
+    leads = {lead.id: lead for lead in (linked, *others)}
+    having = holders.of(NUMBER, leads.values(), "US")
+    found = evidence.candidates(call, other, leads, having, "US", leads.values())
+    return suspects.decide(call, other, linked, having, "US", found)
+
+
+def made_for(lead_id: int) -> Job:
+    return Job("outbound-calls", "1", START, lead_id, True)
+
+
+JANE, JOHN = Lead(3, "Jane Reed", NUMBER), Lead(4, "John Reed", NUMBER, "john@x.org")
+
+
+def test_a_job_for_another_lead_makes_a_link_suspect_and_one_for_its_own_never() -> None:
+    assert judged(BOB, ANN, inbound=False, jobs=(made_for(1),)) == Suspicion("contradicted", (1,), "job_result")
+    assert judged(BOB, ANN, inbound=False, jobs=(made_for(2),)) is None
+    assert judged(BOB, ANN, inbound=False, jobs=(made_for(1), made_for(2))) is None
+    assert judged(BOB, ANN, inbound=False, jobs=(made_for(1),), confirmed=True) is None
+    assert judged(ANN, inbound=False, jobs=(Job("q", "1", START, 9, False),)) is None, (
+        "a lead that is gone is no better"
+    )
+
+
+def test_callers_of_a_shared_number_say_which_lead_they_are() -> None:
+    assert judged(JANE, JOHN, said="This is John Reed.") == Suspicion("voice_disagrees", (4,), "spoken_full_name")
+    assert judged(JANE, JOHN, said="It's John here.") == Suspicion("voice_disagrees", (4,), "spoken_first_name")
+    assert judged(JANE, JOHN, said="My email is john@x.org.") == Suspicion("voice_disagrees", (4,), "spoken_email")
+    assert judged(JOHN, JANE, said="This is John Reed.") is None
+    assert judged(JANE, JOHN, said="John Reed gave me your number.") is None
+
+
+def test_anybody_may_answer_a_leads_telephone() -> None:
+    assert judged(JANE, JOHN, inbound=False, said="This is John Reed.") is None
+
+
+def test_a_stranger_who_names_no_lead_makes_no_link_suspect() -> None:
+    assert judged(JANE, said="This is Tom Stone.") is None
+
+
+def test_who_says_to_be_the_linked_lead_may_use_any_telephone() -> None:
+    assert judged(Lead(2, "Bob Stone", OTHER), ANN, said="This is Bob Stone.") is None
