@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from core.http.api import calls, leads, problems
+from core.http.api import calls, leads, problems, queue
 
 TITLE = "Patchbay"
 DESCRIPTION = """Calls, leads and what ties them.
@@ -33,6 +33,7 @@ def build_api() -> FastAPI:
     problems.install(api)
     api.include_router(leads.router)
     api.include_router(calls.router)
+    api.include_router(queue.router)
     return api
 
 

@@ -72,6 +72,8 @@ def _said(problem: Mapping[str, Any]) -> str:
     name = ".".join(place) or "The body"
     said = problem["msg"].removeprefix("Value error, ")
     said = said[:1].lower() + said[1:]
+    if problem["type"] == "missing" and name == "to":
+        return "Phone number is required"  # the backend's words
     if problem["type"] == "missing":
         return f"{name} is missing." if place else "The body is missing: expected a JSON object."
     if problem["type"] == "extra_forbidden":

@@ -34,9 +34,11 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 Row = dict[str, Any]
 LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 """One line of text that is not blank."""
+E164 = r"^\+[1-9][0-9]{1,14}$"
 PROSE = r"^[^\x00]*[^\s\x00][^\x00]*$"
 """Text that is not blank."""
 Reason = Annotated[str, StringConstraints(max_length=2000, pattern=PROSE)]
+Words = Annotated[str, StringConstraints(max_length=4000, pattern=PROSE)]
 CallSid = Annotated[str, StringConstraints(max_length=50, pattern=LINE)]
 
 
@@ -111,16 +113,16 @@ class Scheduled(BaseModel):
     data: Row
 
 
-class Call(BaseModel):
-    """A call to place."""
+class CallToPlace(BaseModel):
+    """A call to place, as the backend's API takes it."""
 
-    to: str | None = Field(default=None, description="The number to dial, E.164.", examples=["+14155550100"])
-    message: str | None = Field(default=None, max_length=4000)
+    to: str = Field(pattern=E164, description="The number to dial, E.164.", examples=["+14155550100"])
+    message: Words | None = None
     lead_id: Id | None = None
     priority: Literal["high", "normal", "low"] = "normal"
     metadata: Row | None = None
     speakFirst: StrictBool | None = None
-    initialMessage: str | None = Field(default=None, max_length=4000)
+    initialMessage: Words | None = None
 
 
 class _Repair(BaseModel):
