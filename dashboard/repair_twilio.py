@@ -56,8 +56,10 @@ def show_differences(intent: state.Intent, seen: RepairPreview) -> bool:
     if filled:
         st.html(sides.as_table([(NAMES[each.field], _cell(each, ours=True), _cell(each)) for each in filled]))
     if other:
-        words = "is" if len(other) == 1 else "are"
-        st.html(f'<p class="pb-line">{formatting.count(len(other), "value")} {words} stored otherwise, and kept:</p>')
+        one = "is stored otherwise. It stays unless you tick it:"
+        several = "are stored otherwise. They stay unless you tick them:"
+        stays = one if len(other) == 1 else several
+        st.html(f'<p class="pb-line">{formatting.count(len(other), "value")} {stays}</p>')
     for each in other:
         st.checkbox(
             f"{NAMES[each.field]}: replace {_cell(each, ours=True)} by {_cell(each)}",

@@ -442,7 +442,7 @@ language sql stable security definer set search_path = '' as $$
       union all
       select t.cause, -count(*)::int from tests t, edge where t.lead_id is null and not t.set_aside and t.started_at <= edge.at group by t.cause) as x
     group by x.cause having sum(x.n) > 0)
-  , linked as (select (select count(*) from public.calls where lead_id is not null) - (select count(*) from tests where lead_id is not null) as n)
+  , linked as materialized (select (select count(*) from public.calls where lead_id is not null) - (select count(*) from tests where lead_id is not null) as n)
   , slots as (
     select count(distinct l.call_sid) as n from public.leads l
     where btrim(l.call_sid) <> '' and length(l.call_sid) <= 50 and l.call_sid not in (select t.call_sid from tests t))

@@ -74,7 +74,7 @@ def test_another_value_is_kept_unless_it_is_ticked(
 ) -> None:
     twilio.knows([{**AT_TWILIO, "sid": CURRENT, "duration": "61"}])
     visit = press(with_account("lookup", q=CURRENT), "lookup.repair_twilio")
-    assert "1 value is stored otherwise, and kept" in text_of(visit)
+    assert "1 value is stored otherwise. It stays unless you tick it" in text_of(visit)
     assert "repair.confirm" not in keys_of(visit)
     visit = visit.checkbox(key="repair.twilio.to_number").check().run()
     press(visit, "repair.confirm")
