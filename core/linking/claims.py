@@ -90,8 +90,8 @@ def claim(row: Row, call: Call | None, jobs: Sequence[Row], linked_by: Row | Non
 
 def _of_claim(known: Claim, jobs: Sequence[Row], linked_by: Row | None) -> Iterator[Evidence]:
     for job in jobs:
-        when = _when(job.get("at"))
-        detail = f"The result of job {job['job_id']}{when} names the call and this lead."
+        when = _when(job.get("at")) or "at an unknown time"
+        detail = f"The result of job {job['job_id']} ({when}) names the call and this lead."
         yield Evidence("job_result", detail, f"job_results/{job['queue']}/{job['job_id']}")
     if known.in_notes:
         yield Evidence("notes", "Its notes name the call.", f"leads/{known.lead_id}")
@@ -107,12 +107,12 @@ def _link_words(event: Row) -> str:
     who = WRITERS.get(event["source"], "{actor}").format(actor=event["actor"])
     if event["source"] == "baseline":
         return f"The call was linked to it {who}."
-    return f"The call is linked to it since{_when(event['at'])}, by {who}."
+    return f"The call is linked to it since {_when(event['at'])}, by {who}."
 
 
 def _when(text: str | None) -> str:
     moment = parse_time(text)
-    return "" if moment is None else f" {moment.day} {moment:%b %Y %H:%M} UTC"
+    return "" if moment is None else f"{moment.day} {moment:%b %Y %H:%M} UTC"
 
 
 # Event rows that contradict each other --------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ def _chart(told: NumberStory) -> None:
     axis = {"fixedrange": True, "tickfont_color": colours["text"]}
     figure.update_layout(barmode="stack", hovermode="x unified", bargap=0.3, **charts.layout(colours, height=190))
     figure.update_xaxes(showgrid=False, tickformat="%b %Y", dtick="M1" if len(months) < 9 else None, **axis)
-    figure.update_yaxes(gridcolor=colours["grid"], tickformat=",d", rangemode="tozero", **axis)
+    figure.update_yaxes(gridcolor=colours["grid"], tickformat=",d", rangemode="tozero", automargin=True, **axis)
     st.plotly_chart(figure, key="number.months", theme=None, config={"displayModeBar": False})
 
 

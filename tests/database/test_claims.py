@@ -66,7 +66,7 @@ def test_a_job_result_for_one_lead_and_the_slot_of_another_is_a_rejected_link(bo
     assert sides[meant].in_jobs and not sides[holder].in_jobs and sides[holder].linked
     shown = item.to_json()["rows"]
     assert shown["job_results"][0]["job_id"] == "1"
-    assert shown["leads"][0]["evidence"][0]["detail"].startswith("The result of job 1 1 Mar 2026 09:00 UTC names")
+    assert shown["leads"][0]["evidence"][0]["detail"].startswith("The result of job 1 (1 Mar 2026 09:00 UTC) names")
     assert linking.overview()["conflicts_by_kind"] == {"rejected_link": 1}
 
 
