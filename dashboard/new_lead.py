@@ -115,6 +115,7 @@ def make(linking: Linking, intent: Intent, options: Options) -> LinkEvent | None
 def _typed(intent: Intent, draft: Draft) -> Draft:
     """The draft with what stands in the form now: a press of the button comes with the last words typed."""
     key = f"{FIELDS}.{{}}.{intent.request_id}"
-    words = {name: state.value(key.format(name), getattr(draft, name)) for name in ("name", "phone")}
-    columns = {name: state.value(key.format(f"column.{name}"), value) for name, value in draft.columns.items()}
-    return replace(draft, **{name: (value or "").strip() or None for name, value in words.items()}, columns=columns)
+    name = (state.value(key.format("name"), draft.name) or "").strip() or None
+    phone = (state.value(key.format("phone"), draft.phone) or "").strip() or None
+    columns = {column: state.value(key.format(f"column.{column}"), value) for column, value in draft.columns.items()}
+    return replace(draft, name=name, phone=phone, columns=columns)

@@ -5,6 +5,7 @@ ledger.
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -105,7 +106,7 @@ class Steps:
     # What was asked --------------------------------------------------------------------------------------------
 
     def _carry_out(self, asked: Asked) -> None:
-        steps = {
+        steps: dict[str, Callable[[str | int | None], None]] = {
             "accept": self._accept,
             "next": lambda _: self._pass_over(),
             "other": lambda _: self._other(),
