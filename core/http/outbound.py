@@ -12,6 +12,13 @@ START_AGAIN_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
+_here: set["Calling"] = set()
+
+
+def dialling_here() -> bool:
+    """Whether this very process takes jobs from the queue."""
+    return any(calling.dialling for calling in tuple(_here))
+
 
 class Calling(threading.Thread):
     """Waits for the application, then works until it is stopped. Whatever is down only makes it wait.
@@ -28,8 +35,15 @@ class Calling(threading.Thread):
         self._calls: Calls | None = None
         self._said: str | None = None
 
+    @property
+    def dialling(self) -> bool:
+        """Whether it takes jobs now."""
+        calls = self._calls
+        return calls is not None and calls.dialling
+
     def run(self) -> None:
         """The thread's body."""
+        _here.add(self)
         while not self._ending.is_set():
             try:
                 self._work(application.shared())
@@ -39,6 +53,7 @@ class Calling(threading.Thread):
             except Exception as error:  # a thread that died would leave every job undone, unseen
                 self._say(type(error).__name__)
             self._ending.wait(self._pause)
+        _here.discard(self)
 
     def stop(self, seconds: float = 40.0) -> None:
         """Ask it to end and wait for the calls that are being dialled."""

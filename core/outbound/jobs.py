@@ -3,6 +3,7 @@
 Jobs come from anybody who can reach the queue, so everything in them is checked before it is believed.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,6 +101,8 @@ class ScheduleRequest:
             fields.prose("message", self.message, LONGEST_MESSAGE)
         if not isinstance(self.metadata, Mapping):
             raise BadInput(f"metadata is {fields.shown(self.metadata)}: expected an object.")
+        if not _is_json(self.metadata):
+            raise BadInput("metadata holds something that is no JSON, or a NUL character: expected an object of JSON.")
         self._check_times()
         try:
             number = dialable(self.to, region)
@@ -207,6 +210,7 @@ class Job:
     :ivar wait: seconds from when it could be done until a worker took it, None before.
     :ivar took: seconds from then until it was finished, None before.
     :ivar in_queue: False for one that the queue has forgotten: what was kept of it has no data.
+    :ivar options: BullMQ's options of the job, without credentials.
     """
 
     job_id: str
@@ -227,6 +231,7 @@ class Job:
     call_sid: str | None
     returnvalue: Any
     in_queue: bool = True
+    options: Any = None
 
     @classmethod
     def from_result(cls, row: Mapping[str, Any]) -> "Job":
@@ -281,6 +286,7 @@ class Job:
             failure=redacted_text(str(failure)) if failure else None,
             call_sid=result["callSid"] if isinstance(result, Mapping) and _is_text(result.get("callSid")) else None,
             returnvalue=redacted(result),
+            options=redacted(raw.get("opts")),
         )
 
     @property
@@ -355,6 +361,14 @@ def _kind(value: Any) -> str:
         return "missing"
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
     return names.get(type(value), type(value).__name__)
+
+
+def _is_json(value: Any) -> bool:
+    """Whether every queue can keep it; PostgreSQL keeps no NUL."""
+    try:
+        return "\\u0000" not in json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _is_text(value: Any) -> bool:

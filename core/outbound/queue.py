@@ -5,6 +5,7 @@ or fails within five seconds. Credentials in jobs are redacted before they leave
 """
 
 import asyncio
+import base64
 import hashlib
 import logging
 import threading
@@ -51,6 +52,18 @@ class JobPage:
 
     total: int
     jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who is connected to take jobs.
+
+    :ivar ours: at least one worker of Patchbay's, in whichever process.
+    :ivar theirs: at least one of the backend's own (Node).
+    """
+
+    ours: bool
+    theirs: bool
 
 
 class OutboundQueue:
@@ -220,6 +233,17 @@ class OutboundQueue:
         missing = self._use(lambda queue: queue.removeJobScheduler(_text(key)))
         return int(missing) == 0  # BullMQ's 0 is success
 
+    def workers(self) -> Workers | None:
+        """Who is connected to take jobs, or None where the server does not tell.
+
+        :raises Unavailable: when the queue does not answer.
+        """
+        found = self._use(_client_names)
+        if found is None:
+            return None
+        names = {name.split(":", 1)[-1].split(":w:", 1)[0] for name in found}
+        return Workers(ours=QUEUE in names, theirs=base64.b64encode(QUEUE.encode()).decode() in names)
+
     def ping(self) -> None:
         """Return when the queue answers.
 
@@ -335,6 +359,26 @@ async def _counts(queue: Any) -> dict[str, int]:
     found = await queue.getJobCounts(*kinds)
     counts = {state: sum(int(found.get(part) or 0) for part in _PARTS.get(state, (state,))) for state in STATES}
     return {**counts, "paused": int(bool(await queue.isPaused()))}
+
+
+async def _client_names(queue: Any) -> list[str] | None:
+    """What the connected workers call themselves: ``bull:outbound-calls``; Node writes the queue's name in base64."""
+    try:
+        lists = await queue.backend.getClientList()
+    except Exception as refused:
+        said = str(refused).lower()
+        if "unknown command" in said or "noperm" in said or "permission" in said:
+            return None
+        raise
+    return [name for clients in lists for name in _names_in(clients)]
+
+
+def _names_in(clients: Any) -> list[str]:
+    """Names in one answer to CLIENT LIST, read or as text."""
+    if isinstance(clients, list):
+        return [str(client.get("name") or "") for client in clients if isinstance(client, dict)]
+    text = clients.decode() if isinstance(clients, bytes) else str(clients)
+    return [part.removeprefix("name=") for part in text.split() if part.startswith("name=")]
 
 
 async def _page(queue: Any, state: str, offset: int, limit: int) -> tuple[int, list[RawJob]]:
