@@ -1,5 +1,6 @@
 """Asking Twilio about a call: what it knows beside what is stored, and filling what is missing."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
@@ -7,11 +8,12 @@ from html import escape
 import streamlit as st
 
 from core import app as console
-from core.errors import Stale
+from core.errors import Stale, Unavailable
 from core.linking import Linking, Options
+from core.linking.results import Check
 from core.model.records import LinkEvent
 from core.telephony import Difference, Repair, RepairPreview
-from dashboard import formatting, identity, sides, state
+from dashboard import formatting, identity, reads, sides, state
 
 NAMES: Mapping[str, str] = {
     "from_number": "From",
@@ -38,6 +40,28 @@ def show(call_sid: str, *, key: str) -> None:
         disabled=nobody,
         help=NO_ACCOUNT if nobody else "Fills numbers, direction, final status and length where they are missing",
     )
+
+
+def check() -> Check:
+    """The System page's line about Twilio. Asks nobody."""
+    return console.shared().telephony.check()
+
+
+def numbers_button() -> None:
+    """The button that reads our own numbers from the Twilio account, where there is one."""
+    if console.shared().telephony.simulated:
+        return
+    asked = st.button(
+        "Read from the Twilio account",
+        key="system.read_numbers",
+        icon=":material/sync:",
+        disabled=not identity.may_write(),
+    )
+    if asked:
+        with contextlib.suppress(Unavailable):  # what came of it is the check's line
+            console.shared().telephony.refresh_numbers(identity.current_actor())
+        reads.clear()
+        st.rerun()
 
 
 def preview(_: Linking, intent: state.Intent) -> RepairPreview | None:

@@ -4,6 +4,7 @@ Every read judges first, so that no cause is stale.
 """
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,7 +29,7 @@ from core.cli import (
     worklist_words,
 )
 from core.cli.answers import Answer
-from core.errors import BadInput
+from core.errors import BadInput, Unavailable
 from core.linking import (
     Command,
     Matches,
@@ -301,7 +302,9 @@ def _rebuild(_settings: Settings, _words: argparse.Namespace) -> Answering:
 
 def _doctor(_settings: Settings, _words: argparse.Namespace) -> Answering:
     def answer(app: App) -> Answer:
-        found = app.linking.doctor()
+        with contextlib.suppress(Unavailable):
+            app.telephony.refresh_numbers()  # what came of it is the check's line
+        found = [*app.linking.doctor(), app.telephony.check()]
         document = {"ok": all(check.ok for check in found), "checks": [check.to_json() for check in found]}
         return Answer(document, text.checks(found))
 

@@ -20,8 +20,11 @@ TOLD: Mapping[bool | None, str] = {True: "is ours", False: "is not ours", None: 
 def _own_numbers(_settings: Settings, words: argparse.Namespace) -> Answering:
     if words.verb is None:
         return _list
+    if words.verb == "refresh":
+        return _refresh
     if words.verb not in SAYS:
-        raise BadInput(f"own-numbers {words.verb[:40]}: expected one of {', '.join(SAYS)}, or nothing to list them.")
+        verbs = ", ".join((*SAYS, "refresh"))
+        raise BadInput(f"own-numbers {words.verb[:40]}: expected one of {verbs}, or nothing to list them.")
     if words.number is None:
         raise BadInput(f"own-numbers {words.verb} needs a number: own-numbers {words.verb} NUMBER.")
     number, is_ours = fields.line("number", words.number, 100), SAYS[words.verb]
@@ -32,6 +35,12 @@ def _own_numbers(_settings: Settings, words: argparse.Namespace) -> Answering:
         return Answer(_document(said), f"{said.number} {TOLD[is_ours]}.")
 
     return answer
+
+
+def _refresh(app: App) -> Answer:
+    """Read them from the Twilio account, then list all."""
+    app.telephony.refresh_numbers()
+    return _list(app)
 
 
 def _list(app: App) -> Answer:
@@ -53,7 +62,7 @@ def _table(found: Sequence[OwnNumber]) -> str:
 
 def _state(each: OwnNumber) -> str:
     if each.source != "data":
-        return "ours, by the settings"
+        return "ours, by the settings" if each.source == "settings" else "ours, by the Twilio account"
     return {True: "ours, confirmed", False: "not ours", None: "to be confirmed"}[each.confirmed]
 
 

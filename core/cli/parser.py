@@ -115,7 +115,12 @@ COMMANDS = (
         "own-numbers",
         "our own numbers; say of one that the data shows whether it is ours",
         (
-            Argument("verb", "confirm, deny or clear; nothing lists them", metavar="confirm|deny|clear", optional=True),
+            Argument(
+                "verb",
+                "confirm, deny or clear; refresh reads the Twilio account's; nothing lists them",
+                metavar="confirm|deny|clear|refresh",
+                optional=True,
+            ),
             Argument("number", "which", metavar="NUMBER", optional=True),
         ),
     ),

@@ -56,7 +56,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class OwnNumber:
-    """One of our numbers. ``source``: ``settings``, ``data`` or ``twilio`` (the account's); ``confirmed``: None until a person says so."""
+    """One of our numbers. ``confirmed``: None until a person says so.
+
+    :ivar source: ``settings``, ``data`` or ``twilio`` (the account's).
+    """
 
     number: str
     source: str

@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from core.linking.system import OwnNumber, Setting, System
-from dashboard import formatting, identity, links, reads, state, viewer
+from dashboard import formatting, identity, links, reads, repair_twilio, state, viewer
 from dashboard import migrations as schema
 
 
@@ -49,6 +49,7 @@ def own_numbers(numbers: Sequence[OwnNumber]) -> None:
     st.html('<p class="pb-line pb-muted">A call is never matched by one of these; a wrong one hides its callers.</p>')
     for number in numbers:
         _own_number(number)
+    repair_twilio.numbers_button()
 
 
 def _own_number(number: OwnNumber) -> None:
@@ -81,13 +82,16 @@ def _say(number: OwnNumber, label: str, is_ours: bool | None, icon: str) -> None
     )
 
 
+SOURCES = {"data": "from the calls", "settings": "from the settings", "twilio": "from the Twilio account"}
+
+
 def _number_words(number: OwnNumber) -> str:
     look, mark, said = {
         True: ("pb-ok", "✓", "confirmed"),
         False: ("pb-muted", "–", "not ours"),
         None: ("pb-wait", "?", "to confirm"),
     }[True if number.source != "data" else number.confirmed]
-    source = "from the calls" if number.source == "data" else "from the settings"
+    source = SOURCES[number.source]
     calls = formatting.count(number.calls, "call")
     return (
         f'<div class="pb-line"><b title="{escape(number.number)}">{escape(formatting.phone(number.number))}</b> '

@@ -98,3 +98,16 @@ def test_twilio_s_refusals_are_said_in_words(with_account: Console, twilio: Loca
 def test_without_an_account_nobody_can_be_asked(console: Console) -> None:
     visit = console("lookup", q=CURRENT)
     assert visit.button(key="lookup.repair_twilio").disabled
+
+
+def test_the_system_page_reads_the_accounts_numbers(with_account: Console, twilio: LocalTwilio) -> None:
+    visit = with_account("system")
+    assert "TWILIO_PHONE_NUMBER is not set" in text_of(visit)
+    twilio.state.numbers = ["+14155550000", "+14155557777"]
+    visit = press(visit, "system.read_numbers")
+    assert "from the Twilio account" in text_of(visit) and "+1 415 555 7777" in text_of(visit)
+
+
+def test_the_system_page_says_that_calls_are_simulated(console: Console) -> None:
+    visit = console("system")
+    assert "calls are simulated" in text_of(visit) and "system.read_numbers" not in keys_of(visit)
