@@ -108,9 +108,11 @@ def _neighbourhood(gateway: Gateway, calls: Sequence[CallFacts], others: Sequenc
     ids = {lead_id for call in calls for lead_id in _named_ids(call)}
     ids |= {call.lead_id for call in calls if call.lead_id is not None}
     by_key: dict[str, list[Lead]] = {}
+    known: dict[int, Lead] = {}  # one lead has several keys
     for start in range(0, len(keys), KEYS_AT_ONCE):
         for row in _rows_with_keys(gateway, keys[start : start + KEYS_AT_ONCE]):
-            by_key.setdefault(row["key"], []).append(Lead.from_row(row))
+            lead = known.get(row["id"]) or known.setdefault(row["id"], Lead.from_row(row))
+            by_key.setdefault(row["key"], []).append(lead)
     return Neighbourhood(leads_by_ids(gateway, ids), {key: tuple(leads) for key, leads in by_key.items()})
 
 

@@ -369,7 +369,7 @@ def _heard(lead: Lead, call: CallFacts, counterpart: Counterpart, region: str) -
     for email in call.said.emails:
         if spoken.has_email(email.text, lead.email):
             found.setdefault("spoken_email", email.line_id)
-    for number in call.said.numbers:
+    for number in call.said.numbers if lead.phone else ():
         if not _is_heard_anyway(number.text, counterpart) and _has_said_number(lead, number.text, region):
             found.setdefault("spoken_number", number.line_id)
     return found
