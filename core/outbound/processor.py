@@ -30,7 +30,14 @@ class Never(Exception):
 
 
 class NotOurs(Exception):
-    """A job for another worker: of a name that this one does not know, or real where calls are only simulated."""
+    """A job for another worker: of a name that this one does not know, or real where calls are only simulated.
+
+    :ivar always: it is handed back however often nobody else takes it.
+    """
+
+    def __init__(self, reason: str, *, always: bool = False) -> None:
+        super().__init__(reason)
+        self.always = always
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class Processor:
         if job.name not in DIALLING_JOBS:
             raise NotOurs(f"Patchbay's worker does not do jobs named {job.name[:60]!r}")
         if self._simulated and OUR_JOBS not in job.job_id:
-            raise NotOurs("This worker only simulates calls, since no Twilio account is set")
+            raise NotOurs("This worker only simulates calls, since no Twilio account is set", always=True)
         try:
             order = CallOrder.read(job.data, self._region)
         except Malformed as wrong:

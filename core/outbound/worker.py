@@ -80,10 +80,8 @@ class CallWorker:
     async def _work(self) -> None:
         await self._connection.probe()
         await self._connection.limited(self._reachable, PATIENCE)
-        from bullmq import Worker
-
         threads = ThreadPoolExecutor(self._pace.concurrency, thread_name_prefix="dialling")
-        worker = Worker(QUEUE, self._doing(threads), self._options())
+        worker = _finishing_worker()(QUEUE, self._doing(threads), self._options())
         for event in ("completed", "failed"):
             worker.on(event, lambda *_: self._finished())
         worker.on("error", self._complain)
@@ -133,7 +131,7 @@ class CallWorker:
             try:
                 return await asyncio.get_running_loop().run_in_executor(threads, self._processor.process, taken)
             except NotOurs as reason:
-                await self._hand_back(job, token, str(reason))
+                await self._hand_back(job, token, reason)
                 raise
             except Never as never:
                 raise UnrecoverableError(str(never)) from None
@@ -142,12 +140,12 @@ class CallWorker:
 
         return do
 
-    async def _hand_back(self, job: Any, token: str, reason: str) -> None:
+    async def _hand_back(self, job: Any, token: str, reason: NotOurs) -> None:
         """A job that another worker may know: put it back for later, and in the end say that nobody took it."""
         from bullmq import UnrecoverableError
         from bullmq.custom_errors import DelayedError
 
-        if job.attemptsStarted >= MOST_HANDED_BACK:
+        if job.attemptsStarted >= MOST_HANDED_BACK and not reason.always:
             raise UnrecoverableError(f"{reason}, and no other worker took it.")
         await job.moveToDelayed(int((time.time() + HANDED_BACK_SECONDS) * 1000), token)
         raise DelayedError()
@@ -159,3 +157,21 @@ class CallWorker:
             self._said = now
             kind = error.code if isinstance(error, PatchbayError) else type(error).__name__
             log.warning("the worker met an error of the queue: %s", kind)
+
+
+def _finishing_worker() -> Any:
+    """BullMQ's worker, which also does a job that it was just fetching when it was told to end.
+
+    BullMQ leaves such a job behind as active: it would fail half a minute later, although nobody had begun it.
+    """
+    from bullmq import Worker
+
+    class FinishingWorker(Worker):  # type: ignore[misc]  # bullmq has no types
+        async def getNextJob(self, token: str) -> Any:
+            job = await super().getNextJob(token)
+            if job is None or not self.closing:
+                return job
+            await self.processJob(job, token)
+            return None
+
+    return FinishingWorker

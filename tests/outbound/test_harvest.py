@@ -16,7 +16,8 @@ from core.outbound.queue import STATES, RawJob
 from core.outbound.service import Calls, Parts
 from core.outbound.worker import Pace
 from core.settings import Settings
-from tests.outbound.conftest import Line, RedisServer, until
+from tests.outbound.conftest import Line, until
+from tests.outbound.redis_server import RedisServer
 
 NUMBER = "+14155550101"
 

@@ -13,7 +13,8 @@ from core.errors import BadInput, NotAllowed, NotFound, RequestIdReused, Unavail
 from core.outbound.jobs import ScheduleRequest
 from core.outbound.worker import Pace
 from core.settings import Settings
-from tests.outbound.conftest import Line, RedisServer, until
+from tests.outbound.conftest import Line, until
+from tests.outbound.redis_server import RedisServer
 from tests.outbound.test_refused_jobs import add
 
 NUMBER = "+14155550101"
@@ -243,3 +244,15 @@ def test_a_closed_queue_can_be_used_again(line: Line) -> None:
     line.queue.close()
     line.queue.close()
     assert line.queue.counts()["waiting"] == 1
+
+
+def test_a_worker_that_is_told_to_end_leaves_no_job_behind(line: Line) -> None:
+    """At any moment: jobs are done or wait, none stays with a worker that is gone."""
+    jobs = [line.queue.schedule(CALL).job_id for _ in range(60)]
+    for round_ in range(12):
+        with line.working(pace=Pace(2, 0, 60)):
+            time.sleep(0.02 * (round_ % 4))
+        counts = line.queue.counts()
+        assert counts["active"] == 0, f"round {round_}"
+        assert counts["waiting"] + counts["completed"] == len(jobs)
+    assert line.queue.counts()["failed"] == 0

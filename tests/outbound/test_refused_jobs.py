@@ -110,6 +110,9 @@ def test_a_job_that_nobody_takes_fails_in_the_end_and_says_so(line: Line, monkey
         ScheduleRequest(to="+14155550101", lead_id=0),
         ScheduleRequest(to="+14155550101", priority="urgent"),  # type: ignore[arg-type]
         ScheduleRequest(to="+14155550101", metadata=[]),  # type: ignore[arg-type]
+        ScheduleRequest(to="+14155550101", metadata={"a": float("nan")}),
+        ScheduleRequest(to="+14155550101", metadata={"a": ["\0"]}),
+        ScheduleRequest(to="+14155550101", metadata={"a": object()}),
     ],
 )
 def test_nothing_is_queued_that_cannot_be_meant(line: Line, request_: ScheduleRequest) -> None:

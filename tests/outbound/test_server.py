@@ -1,7 +1,6 @@
 """In the web server: without a Redis it dials by itself, with one it only keeps results."""
 
 import time
-from pathlib import Path
 
 import pytest
 
@@ -54,7 +53,9 @@ def test_a_database_that_is_down_only_makes_it_wait(line: Line, monkeypatch: pyt
     assert not calling.is_alive()
 
 
-def test_a_worker_without_a_twilio_account_leaves_the_backends_jobs_alone(line: Line, tmp_path: Path) -> None:
+def test_a_worker_without_a_twilio_account_leaves_the_backends_jobs_alone(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     theirs = add(line, {"to": NUMBER})
     processor = line.processor()
     processor._simulated = True
@@ -68,6 +69,10 @@ def test_a_worker_without_a_twilio_account_leaves_the_backends_jobs_alone(line: 
     ours = line.queue.schedule(ScheduleRequest(to=NUMBER))
     assert line.until_finished(ours.job_id).state == "completed"
     until(lambda: line.queue.job(theirs).state == "delayed", "it is handed back")
+    monkeypatch.setattr("core.outbound.worker.HANDED_BACK_SECONDS", 0.001)
+    line.queue.promote(theirs)
+    until(lambda: line.queue.job(theirs).attempts_made > 12, "it is handed back however often")
     worker.stop()
     thread.join(10)
+    assert line.queue.job(theirs).state in ("delayed", "waiting")
     assert len(line.peer.dials) == 1
