@@ -1,6 +1,7 @@
 """Telephony on real parts. ``saving``: a fresh database on PostgreSQL 15 and 18, by psycopg and through PostgREST."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +84,19 @@ class _NotRun:
         terminalreporter.write_line(f"Twilio's own description, or what checks by it, is absent: {self._missing}")
         for item in self._items:
             terminalreporter.write_line(item.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request of these tests reaches anybody but this machine, whatever is set wrongly."""
+    look_up = socket.getaddrinfo
+
+    def local_only(host: Any, *args: Any, **more: Any) -> Any:
+        if host not in ("127.0.0.1", "localhost", b"127.0.0.1", None):
+            raise socket.gaierror(socket.EAI_NONAME, "only this machine is reached in tests")
+        return look_up(host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", local_only)
 
 
 @contextmanager

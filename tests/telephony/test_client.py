@@ -11,7 +11,7 @@ from core.errors import Unavailable
 from core.outbound.carrier import Carrier, Rejected, Retryable, Unknown
 from core.settings import Settings
 from core.telephony.client import TwilioCarrier
-from core.telephony.failures import Throttled, TwilioBusy, TwilioCredentials, TwilioDown, TwilioSlow
+from core.telephony.errors import Throttled, TwilioBusy, TwilioCredentials, TwilioDown, TwilioSlow
 from tests.telephony.twilio_server import ACCOUNT, OURS, TOKEN, LocalTwilio
 
 THEIRS = "+14155550123"
