@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from core.app import App, build
 from core.outbound.carrier import CarrierCall, Dialled
@@ -26,6 +27,7 @@ from core.outbound.journal import Journal
 from core.outbound.processor import Processor
 from core.outbound.worker import CallWorker, Pace
 from core.settings import Settings
+from core.store.migrate import migrate
 from tests.outbound.redis_server import RedisServer
 
 NUMBER = "+14155550101"
@@ -60,11 +62,23 @@ class Figures:
     idle_worst_ms: float
 
 
-def outbound(url: str, jobs: int = 1000) -> dict[str, dict[str, float]]:
-    """Measure both backends and print what was found.
+def measure(server: str, jobs: int = 1000) -> dict[str, dict[str, float]]:
+    """Measure both backends in a database of their own and print what was found.
 
-    :param url: an empty, migrated database.
+    :param server: URL of a server on which a database may be made.
     """
+    name = f"bench_queue_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"create database {name}".encode())
+        try:
+            url = make_conninfo(server, dbname=name)
+            migrate(url)
+            return _on_both(url, jobs)
+        finally:
+            connection.execute(f"drop database {name} with (force)".encode())
+
+
+def _on_both(url: str, jobs: int) -> dict[str, dict[str, float]]:
     results = {}
     print(f"\n  {'queue':10}{'add/s':>9}{'bulk/s':>9}{'calls/s':>9}{'bare/s':>9}{'idle':>11}{'worst':>11}")
     with ExitStack() as stack:
