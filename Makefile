@@ -1,5 +1,5 @@
 # make run     a console on http://localhost:8501, everything set up first
-# make test    checks and tests, everything set up first
+# make test [WORKERS=2]   checks and tests, everything set up first
 # make check   linter, formatter, types, import direction
 # make bench [BENCH='--calls 10000 --json FILE'] · make test-kill · make test-load
 # make lock    write the lock files anew after a change of requirements*.txt
@@ -9,6 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PORT ?= 8501
+WORKERS ?= 2
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 ROOT := $(filter 0,$(shell id -u))
@@ -42,7 +43,7 @@ run: .venv/.runtime
 
 # Tools first: what only root can install is told before anything takes time.
 test: tools check
-	$(PYTEST) -m "not kill and not load and not bench"
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not kill and not load and not bench"
 
 check: .venv/.development
 	$(BIN)/ruff check .
