@@ -28,6 +28,7 @@ from core.outbound.journal import Journal
 from core.outbound.processor import Processor
 from core.outbound.worker import CallWorker, Pace
 from core.settings import Settings
+from tests.contract.absence import leave_out
 from tests.database.conftest import cluster, cluster_folder, cluster_user, connection, database_url, db, pg15, pg18
 from tests.outbound.carrier_peer import ACCOUNT, OUR_NUMBER, TOKEN, CarrierPeer
 from tests.outbound.redis_server import RedisServer
@@ -35,7 +36,14 @@ from tests.outbound.redis_server import RedisServer
 __all__ = ["cluster", "cluster_folder", "cluster_user", "connection", "database_url", "db", "pg15", "pg18"]
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKER = Path(__file__).with_name("worker_process.py")
+HERE = Path(__file__).parent
+WORKER = HERE / "worker_process.py"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where PostgREST is absent, its tests are named as not run."""
+    by_rest = [item for item in items if HERE in item.path.parents and "[rest" in item.name]
+    leave_out(config, items, by_rest, "tests/outbound")
 
 
 class Line:
