@@ -54,6 +54,7 @@ class Journal:
     def __init__(self, folder: Path, database: str) -> None:
         self._folder = folder / "outbound" / hashlib.sha256(database.encode()).hexdigest()[:16]
         self._unwritten: dict[str, Outcome] = {}
+        self._told: set[str] = set()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             probe = self._folder / f".probe-{os.getpid()}"
@@ -102,10 +103,14 @@ class Journal:
         try:
             outcome.write(attempts)
         except NotFound:
-            log.error("attempt %s is not in this database; its outcome stays in the journal", outcome.attempt_id)
+            if outcome.attempt_id not in self._told:
+                self._told.add(outcome.attempt_id)
+                log.error("attempt %s is not in this database; its outcome stays in the journal", outcome.attempt_id)
             return False
         except PatchbayError as error:
-            log.warning("the outcome of attempt %s waits: %s", outcome.attempt_id, error.code)
+            if outcome.attempt_id not in self._told:
+                self._told.add(outcome.attempt_id)
+                log.warning("the outcome of attempt %s waits: %s", outcome.attempt_id, error.code)
             return False
         self.done(outcome)
         return True
