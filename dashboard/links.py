@@ -28,6 +28,8 @@ PAGES: Mapping[str, PageSpec] = {
         PageSpec("conflicts", "Conflicts"),
         PageSpec("lookup", "Call lookup"),
         PageSpec("leads", "Leads"),
+        PageSpec("test-calls", "Test calls"),
+        PageSpec("queue", "Queue"),
         PageSpec("activity", "Activity"),
         PageSpec("system", "System"),
     )
@@ -64,7 +66,7 @@ def _enter() -> None:
 
 def _renderer(name: str) -> Callable[[], None]:
     def render() -> None:
-        import_module(f"pages.{name}.page").render()
+        import_module(f"pages.{name.replace('-', '_')}.page").render()
 
     render.__name__ = name
     return render
@@ -115,6 +117,16 @@ def show_call(call_sid: str, words: str | None = None) -> None:
     """A call as a link that shows its short SID, or ``words``."""
     text = formatting.plain(words) if words else f"`{formatting.short_sid(call_sid).replace('`', '')}`"
     show(text, call(call_sid), help=f"Open {formatting.plain(call_sid)} in Call lookup")
+
+
+def queue(**filters: str | None) -> Target:
+    """The queue with these filters: state, q, job."""
+    return Target("queue", {name: value for name, value in filters.items() if value})
+
+
+def test_calls(**wanted: str | int | None) -> Target:
+    """Test calls: one (call), or the form with these values: to, lead, via."""
+    return Target("test-calls", {name: str(value) for name, value in wanted.items() if value not in (None, "")})
 
 
 def system() -> Target:

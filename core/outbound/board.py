@@ -115,14 +115,15 @@ class Board:
         return BoardPage(self._entries(found.jobs), found.total, str(offset + limit) if more else None)
 
     def kept(self, after: str | None = None, limit: int = 50, *, unlinked: bool = False) -> BoardPage:
-        """Jobs whose results were kept, newest first, whether the queue still has them or not. Works without a queue.
+        """Every job that is known, newest first, whether the queue still has it or not. Works without a queue.
 
         :param after: where the page before ended.
         :param unlinked: only those whose call is unlinked.
         """
         if not unlinked:
             jobs = self._kept(after, limit + 1)
-            return BoardPage(self._entries(jobs[:limit]), None, _cursor(jobs[limit - 1]) if len(jobs) > limit else None)
+            more = _cursor(jobs[limit - 1]) if len(jobs) > limit else None
+            return BoardPage(self._entries(self._as_now(jobs[:limit])), None, more)
         found: list[Entry] = []
         place, scanned = after, 0
         while scanned < MOST_SCANNED:
@@ -230,6 +231,17 @@ class Board:
             conditions.append(AnyOf(((earlier,), (same, Where("job_id", "gt", job_id)))))
         rows = self.gateway.select("job_results", where=conditions, order=NEWEST_FIRST, limit=limit)
         return [Job.from_result(row) for row in rows]
+
+    def _as_now(self, jobs: Sequence[Job]) -> list[Job]:
+        """The same jobs as the queue has them, where it has them and answers."""
+        if not jobs:
+            return []
+        try:
+            found = self.queue.jobs_named([job.job_id for job in jobs])
+        except Unavailable:
+            return list(jobs)
+        there = {key_of(job.job_id, job.at): job for job in found}
+        return [there.get(key_of(job.job_id, job.at), job) for job in jobs]
 
     def _with_id(self, job_id: str) -> Iterable[Job]:
         there = self.queue.job(job_id)

@@ -160,6 +160,10 @@ class OutboundQueue:
         raw = self._use(lambda queue: _read(queue, _text(job_id)))
         return None if raw is None else Job.from_bullmq(raw)
 
+    def jobs_named(self, job_ids: Sequence[str]) -> tuple[Job, ...]:
+        """Those of these jobs that the queue has, in the same order; at most a page of them."""
+        return tuple(map(Job.from_bullmq, self._use(lambda queue: _read_all(queue, job_ids[:LARGEST_PAGE]))))
+
     def find(
         self, *, call_sid: str | None = None, lead_id: int | None = None, number: str | None = None, limit: int = 100
     ) -> tuple[Job, ...]:

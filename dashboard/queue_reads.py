@@ -1,0 +1,148 @@
+"""What the Queue page reads: who works, how many jobs there are, jobs as lists. Kept for seconds only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import streamlit as st
+
+from core import app as console
+from core.errors import PatchbayError, Unavailable
+from core.http.outbound import dialling_here
+from core.outbound.board import Board, BoardPage, Entry
+from core.outbound.queue import STATES, Workers
+from dashboard import identity
+
+PAGE_SIZE = 50
+LIVE_SECONDS = 3.0
+MOST_AT_ONCE = 1000
+"""Jobs that one bulk action may touch."""
+
+VIEWS: tuple[str, ...] = ("all", *STATES, "recurring", "unlinked")
+"""The lists of the page: every job that is known, the queue's states, what recurs, jobs whose call is unlinked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why the queue cannot be used, and what to do."""
+
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How the queue is.
+
+    :ivar counts: jobs by state, with ``recurring``; empty where the queue does not answer.
+    :ivar here: this very process takes jobs.
+    :ivar workers: who is connected to take jobs, or None where that cannot be told.
+    :ivar last_taken: when a worker last took a job, as far as that was kept.
+    """
+
+    where: str | None
+    counts: dict[str, int]
+    here: bool
+    workers: Workers | None
+    last_taken: datetime | None
+    problem: Problem | None = None
+
+    @property
+    def is_worked(self) -> bool | None:
+        """Whether anybody takes jobs; None where that cannot be told."""
+        if self.here:
+            return True
+        return None if self.workers is None else self.workers.ours or self.workers.theirs
+
+
+@dataclass(frozen=True, slots=True)
+class Recurring:
+    """A call that is dialled again and again.
+
+    :ivar every: milliseconds between two calls; ``pattern``: a cron expression (UTC). One of them.
+    :ivar next: milliseconds since 1970.
+    """
+
+    key: str
+    name: str
+    every: int | None
+    pattern: str | None
+    next: int | None
+
+
+def board() -> Board:
+    """The queue for the signed-in person."""
+    shared = console.shared()
+    return Board(shared.queue, shared.gateway, shared.settings.default_region, identity.current_actor())
+
+
+def simulated() -> bool:
+    """Whether calls are played by the built-in carrier."""
+    return console.shared().telephony.simulated
+
+
+def shares_a_redis() -> bool:
+    """Whether the queue lies in a Redis: then others work it, and this server does not."""
+    return console.shared().settings.redis_url is not None
+
+
+@st.cache_data(ttl=LIVE_SECONDS, max_entries=4, show_spinner=False)
+def pulse() -> Pulse:
+    """How the queue is now. A queue that is away is no error: the rest of the page goes on without it."""
+    queue, seen = console.shared().queue, _reader()
+    where = None
+    try:
+        where = queue.connection.where
+        counts = {**queue.counts(), "recurring": len(queue.recurring())}
+        return Pulse(where, counts, dialling_here(), queue.workers(), seen.last_taken())
+    except Unavailable as error:
+        return Pulse(where, {}, dialling_here(), None, _last_taken(seen), Problem(error.message, error.hint))
+
+
+@st.cache_data(ttl=LIVE_SECONDS, max_entries=32, show_spinner=False)
+def page(view: str, after: str | None) -> BoardPage:
+    """One page of a list.
+
+    :param view: one of :data:`VIEWS` but ``recurring``.
+    """
+    if view in STATES:
+        offset = int(after) if after and after.isascii() and after.isdigit() and len(after) < 8 else 0
+        return _reader().page(view, offset, PAGE_SIZE)
+    return _reader().kept(after, PAGE_SIZE, unlinked=view == "unlinked")
+
+
+@st.cache_data(ttl=LIVE_SECONDS, max_entries=32, show_spinner=False)
+def found(text: str) -> BoardPage:
+    """The jobs that a text names."""
+    return _reader().find(text)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, max_entries=32, show_spinner=False)
+def entry(key: str) -> Entry:
+    """One job."""
+    return _reader().entry(key)
+
+
+@st.cache_data(ttl=LIVE_SECONDS, max_entries=4, show_spinner=False)
+def recurring() -> list[Recurring]:
+    """What is dialled again and again, the next first."""
+    known = [Recurring(str(row["key"]), str(row["name"] or ""), row["every"], row["pattern"], row["next"])
+             for row in console.shared().queue.recurring()]  # fmt: skip
+    return sorted(known, key=lambda each: each.next or 0)
+
+
+def clear() -> None:
+    """Forget what was read: something was done with a job. Serves as ``on_click``."""
+    for cached in (pulse, page, found, entry, recurring):
+        cached.clear()
+
+
+def _reader() -> Board:
+    shared = console.shared()
+    return Board(shared.queue, shared.gateway, shared.settings.default_region)
+
+
+def _last_taken(seen: Board) -> datetime | None:
+    try:
+        return seen.last_taken()
+    except PatchbayError:
+        return None

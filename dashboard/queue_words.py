@@ -1,0 +1,258 @@
+"""Jobs as words for people. HTML pieces in which every free text is escaped."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from html import escape
+from zoneinfo import ZoneInfo
+
+from core.outbound.board import Action, Entry
+from core.outbound.queue import STALLED
+from core.telephony.codes import CODES
+from dashboard import formatting, story
+from dashboard.queue_reads import Recurring
+
+SIMULATED = "Simulated carrier: nothing is dialled."
+PLAYED = f"{SIMULATED} No Twilio account is set, so calls are played inside this machine."
+LEFT_ALONE = "Jobs that Patchbay did not schedule are left to a worker with an account."
+
+VIEW_WORDS: Mapping[str, str] = {
+    "all": "All",
+    "waiting": "Waiting",
+    "delayed": "Delayed",
+    "active": "Active",
+    "completed": "Completed",
+    "failed": "Failed",
+    "recurring": "Recurring",
+    "unlinked": "Call unlinked",
+}
+VIEW_HELP: Mapping[str, str] = {
+    "all": "Every job that is known, newest first; also those that the queue has forgotten",
+    "waiting": "A worker takes these next: by priority, then by age",
+    "delayed": "Not due yet",
+    "active": "A worker has these",
+    "completed": "The queue keeps these 7 days, or the last 1,000",
+    "failed": "The queue keeps these 30 days",
+    "recurring": "Dialled again and again",
+    "unlinked": "Jobs whose call is not tied to a lead",
+}
+LOOKS: Mapping[str, tuple[str, str]] = {
+    "waiting": ("pb-wait", "○"),
+    "delayed": ("pb-muted", "◷"),
+    "active": ("pb-act", "▶"),
+    "completed": ("pb-ok", "✓"),
+    "failed": ("pb-bad", "✗"),
+}
+PRIORITIES: Mapping[int, str] = {1: "high", 2: "normal", 3: "low"}
+ATTEMPTS: Mapping[str, tuple[str, str, str]] = {
+    "dialling": ("pb-act", "▶", "dialling"),
+    "retryable": ("pb-wait", "↻", "not dialled, tried again later"),
+    "rejected": ("pb-bad", "✗", "refused, not dialled"),
+    "placed": ("pb-ok", "✓", "placed"),
+    "unknown": ("pb-bad", "?", "unknown: perhaps dialled"),
+    "not_dialled": ("pb-muted", "–", "not dialled"),
+}
+LINKS: Mapping[str, str] = {
+    "current": "current",
+    "history": "history",
+    "unlinked": "unlinked",
+    "set_aside": "set aside",
+}
+_TWILIO_CODE = re.compile(r"\b(?:error|code|errors/)\D{0,3}(\d{5})\b", re.IGNORECASE)
+
+
+def chip(entry: Entry) -> str:
+    """The job's state as a word with a mark and a colour."""
+    look, mark = LOOKS.get(entry.job.state, ("pb-muted", "?"))
+    forgotten = "" if entry.job.in_queue else " · forgotten by the queue"
+    return f'<span class="pb-chip {look}">{mark} {escape(entry.job.state)}{forgotten}</span>'
+
+
+def state(entry: Entry) -> str:
+    """The same for a table's cell."""
+    return f"{LOOKS.get(entry.job.state, ('', '?'))[1]} {entry.job.state}"
+
+
+def kind(entry: Entry) -> str:
+    """What sort of job it is (its type, else its name) and how urgent: ``immediate · high``."""
+    words = entry.job.type or entry.job.name or formatting.NONE
+    return f"{words} · {priority(entry)}" if entry.job.priority else words
+
+
+def priority(entry: Entry) -> str:
+    """``high``, ``normal``, ``low``; a number that the backend does not use as it is."""
+    known = entry.job.priority
+    return PRIORITIES.get(known, str(known)) if known else formatting.NONE
+
+
+def lead(entry: Entry) -> str:
+    """The job's lead."""
+    if entry.job.lead_id is None:
+        return formatting.NONE
+    words = formatting.lead_label(entry.job.lead_id, entry.lead_name)
+    return f"{words} (deleted)" if entry.lead_gone else words
+
+
+def link(entry: Entry) -> str:
+    """Whether the job's call is tied to a lead, for a table's cell."""
+    if entry.call is None:
+        return "? no trace"
+    return f"{story.STATE_MARKS[entry.call.state]} {LINKS[entry.call.state]}"
+
+
+def outcome(entry: Entry) -> str:
+    """What became of it, for a table's cell: the failure, else how far dialling got."""
+    if entry.job.failure and entry.job.state == "failed":
+        return failure(entry.job.failure)
+    if entry.attempt is not None:
+        mark, words = ATTEMPTS[entry.attempt.state][1:]
+        problem = entry.attempt.problem or entry.attempt.link_problem
+        return f"{mark} {words}{f': {problem}' if problem else ''}"
+    return f"last try: {failure(entry.job.failure)}" if entry.job.failure else ""
+
+
+def failure(text: str) -> str:
+    """Why a job failed, in words for people; what is unknown stays as it was said."""
+    if STALLED in text:
+        return "The worker that had it ended or hung. Nothing tells whether it had dialled."
+    if "ECONNREFUSED" in text or "ETIMEDOUT" in text or "ENOTFOUND" in text:
+        return f"A service did not answer the backend’s worker ({formatting.clip(text, 80)})"
+    named = _TWILIO_CODE.search(text)
+    if named and int(named[1]) in CODES:
+        return f"{CODES[int(named[1])].sentence} (Twilio error {named[1]})"
+    return formatting.clip(text, 400)
+
+
+def remedy(text: str) -> str | None:
+    """What to do about a failure that Twilio has a code for, or that is ours."""
+    named = _TWILIO_CODE.search(text)
+    if named and int(named[1]) in CODES:
+        return CODES[int(named[1])].remedy
+    for each in CODES.values():
+        if each.sentence in text:
+            return each.remedy
+    return None
+
+
+def seconds(value: float | None) -> str:
+    """``0.4 s``, ``12 s``, ``3m 12s``."""
+    if value is None:
+        return formatting.NONE
+    return f"{value:.1f} s" if value < 10 else formatting.duration(round(value))
+
+
+def tries(entry: Entry) -> str:
+    """``1 of 3``."""
+    job = entry.job
+    return f"{job.attempts_made} of {job.attempts_allowed}" if job.in_queue else str(job.attempts_made)
+
+
+def when(entry: Entry, now: datetime) -> str:
+    """When it was scheduled, or will be due."""
+    if entry.job.due_at is not None:
+        return f"due {formatting.relative(entry.job.due_at, now=now)}"
+    return formatting.relative(entry.job.at, now=now)
+
+
+def facts(entry: Entry, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
+    """Label and value of everything that is known of a job."""
+    job = entry.job
+    yield "Job", f"{job.name or 'unnamed'}{f' · {job.type}' if job.type else ''}"
+    yield "Scheduled", f"{formatting.relative(job.at)} · {formatting.exact(job.at, zone)}"
+    if job.due_at is not None:
+        yield "Due", f"{formatting.relative(job.due_at)} · {formatting.exact(job.due_at, zone)}"
+    yield "To", formatting.phone(job.to)
+    yield "Priority", priority(entry)
+    yield "Tries", tries(entry)
+    if job.processed_at is not None:
+        yield "Taken", f"{formatting.exact(job.processed_at, zone)} · waited {seconds(entry.waited)}"
+    if job.finished_at is not None:
+        yield "Finished", f"{formatting.exact(job.finished_at, zone)} · worked {seconds(job.took)}"
+
+
+def attempt_facts(entry: Entry, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
+    """Label and value of the claim to dial for a job."""
+    attempt = entry.attempt
+    if attempt is None:
+        return
+    yield "Claimed", f"{formatting.exact(attempt.claimed_at, zone)} · {formatting.count(attempt.tries, 'time')}"
+    if attempt.dialled_at is not None:
+        yield "Dialled", formatting.exact(attempt.dialled_at, zone)
+    if attempt.settled_at is not None:
+        yield "Settled", formatting.exact(attempt.settled_at, zone)
+    if attempt.problem:
+        yield "Problem", attempt.problem
+    if attempt.link_problem:
+        yield "Not linked", attempt.link_problem
+    yield "Claim", attempt.claim
+
+
+def attempt_chip(entry: Entry) -> str:
+    """How far dialling got, as a word with a mark and a colour."""
+    if entry.attempt is None:
+        return '<span class="pb-chip pb-muted">– no worker of Patchbay’s took it</span>'
+    look, mark, words = ATTEMPTS[entry.attempt.state]
+    return f'<span class="pb-chip {look}">{mark} {words}</span>'
+
+
+def recurs(each: Recurring) -> str:
+    """``every 24h 00m``, ``by the pattern 0 9 * * 1-5 (UTC)``."""
+    if each.every:
+        return f"every {formatting.duration(round(each.every / 1000))}"
+    return f"by the pattern {each.pattern} (UTC)"
+
+
+def next_time(each: Recurring, zone: ZoneInfo) -> str:
+    """When it is dialled next."""
+    if not each.next:
+        return "not planned"
+    at = datetime.fromtimestamp(each.next / 1000, UTC)
+    return f"next {formatting.relative(at)} · {formatting.exact(at, zone)}"
+
+
+ACTION_WORDS: Mapping[Action, str] = {"retry": "Retry", "promote": "Do now", "cancel": "Cancel"}
+ACTION_ICONS: Mapping[Action, str] = {
+    "retry": ":material/replay:",
+    "promote": ":material/fast_forward:",
+    "cancel": ":material/cancel:",
+}
+TITLES: Mapping[Action, str] = {
+    "retry": "Try this job again?",
+    "promote": "Do this job now?",
+    "cancel": "Cancel this job?",
+}
+BUTTONS: Mapping[Action, str] = {"retry": "Put it back", "promote": "Do it now", "cancel": "Cancel the job"}
+DONE: Mapping[Action, str] = {
+    "retry": "Job {job} is back in the queue.",
+    "promote": "Job {job} is done as soon as a worker is free.",
+    "cancel": "Job {job} is cancelled: nobody is called.",
+}
+BULK_WORDS: Mapping[Action, str] = {"retry": "Retry", "promote": "Do now", "cancel": "Cancel"}
+BULK_WOULD: Mapping[Action, str] = {
+    "retry": "would be put back into the queue, with all their tries",
+    "promote": "would be done as soon as a worker is free",
+    "cancel": "would be taken out of the queue; nobody is called, and it cannot be taken back",
+}
+BULK_DONE: Mapping[Action, str] = {"retry": "put back", "promote": "to be done now", "cancel": "cancelled"}
+
+
+def promise(entry: Entry, action: Action) -> str:
+    """What doing it will do, as a sentence."""
+    job = entry.job
+    called = formatting.phone(job.to) if job.to else "the number in its data"
+    whom = f"{called}{f' for lead {job.lead_id}' if job.lead_id is not None else ''}"
+    if action == "retry":
+        allowed = formatting.count(job.attempts_allowed, "try", "tries")
+        return f"It goes back into the queue with {allowed}. A worker then calls {whom}."
+    if action == "promote":
+        later = f" instead of {formatting.relative(job.due_at)}" if job.due_at else ""
+        return f"A worker calls {whom} as soon as it is free{later}."
+    return f"It is taken out of the queue: {whom} is not called. This cannot be taken back; schedule a new call then."
+
+
+def by_reason(reasons: Mapping[str, int]) -> str:
+    """Why some jobs are left alone, as list items."""
+    items = "".join(
+        f"<li>{escape(formatting.count(number, 'job'))}: {escape(words)}</li>" for words, number in reasons.items()
+    )
+    return f'<ul class="pb-reasons pb-list">{items}</ul>'
