@@ -1,6 +1,7 @@
 """What an answer of the carrier means for the job, for the attempt and for whether it may be dialled again."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from core.errors import NotAllowed
 from core.outbound.carrier import Dialled
 from core.outbound.jobs import ScheduleRequest
 from core.outbound.settling import Settling
+from core.telephony.client import TwilioCarrier
 from tests.outbound.carrier_peer import Request
 from tests.outbound.conftest import Line, until
 
@@ -44,9 +46,8 @@ def test_a_refused_connection_is_tried_again_later(line: Line) -> None:
 
         def dial(self, to: str, **rest: Any) -> Dialled:
             self.tries += 1
-            carrier = line.app.carrier()
-            if self.tries == 1:
-                carrier._client.http_client._base = carrier._client.http_client._base._replace(netloc="127.0.0.1:1")
+            base = "http://127.0.0.1:1" if self.tries == 1 else line.peer.url
+            carrier = TwilioCarrier(replace(line.settings, twilio_api_base_url=base))
             return carrier.dial(to, **rest)
 
     carrier = Down()
