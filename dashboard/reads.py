@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import app as console
 from core.errors import Refused
-from core.linking import BatchStatus, Command, System
+from core.linking import BatchStatus, Command, LiveCall, LiveCalls, System
 from core.linking.batch_preview import BatchPreview
 from core.linking.conflicts import ConflictPage, Constraint
 from core.linking.corrections import Correction
@@ -105,6 +105,24 @@ def lookup(text: str) -> Story | Matches:
 @st.cache_data(ttl=5, max_entries=64, show_spinner=False)
 def story(call_sid: str) -> Story:
     """Everything about one call."""
+    return console.shared().linking.story(call_sid)
+
+
+@st.cache_data(ttl=0.9, max_entries=4, show_spinner=False)
+def live(limit: int) -> LiveCalls:
+    """The calls in progress; one read a second serves everybody who looks."""
+    return console.shared().linking.live(limit)
+
+
+@st.cache_data(ttl=0.9, max_entries=64, show_spinner=False)
+def live_call(call_sid: str) -> LiveCall | None:
+    """One call while it is in progress."""
+    return console.shared().linking.live_call(call_sid)
+
+
+@st.cache_data(ttl=60, max_entries=32, show_spinner=False)
+def live_story(call_sid: str, mark: tuple[object, ...]) -> Story:
+    """Everything about a call in progress, read anew when its mark changes."""
     return console.shared().linking.story(call_sid)
 
 
@@ -268,6 +286,9 @@ _CACHES = (
     count,
     lookup,
     story,
+    live,
+    live_call,
+    live_story,
     lead,
     calls_of_lead,
     activity,

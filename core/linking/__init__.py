@@ -10,6 +10,7 @@ from core.linking.commands import Action, Command, Mode, Options
 from core.linking.conflicts import ConflictDetail, ConflictPage, Constraint, MergePreview, NormalisePreview, Side
 from core.linking.corrections import Correction
 from core.linking.lead_book import LeadHit, LeadPage, LeadStory, PhonePreview, SharingLead
+from core.linking.live import LiveCall, LiveCalls, LiveLine
 from core.linking.new_lead import Draft, NewLeadPreview, RequiredColumn
 from core.linking.results import (
     BatchUndo,
@@ -51,6 +52,9 @@ __all__ = [
     "LeadPage",
     "LeadStory",
     "Linking",
+    "LiveCall",
+    "LiveCalls",
+    "LiveLine",
     "Matches",
     "MergePreview",
     "Mode",

@@ -25,6 +25,7 @@ from core.linking import (
     jobs,
     judge,
     lead_book,
+    live,
     lookup,
     matching,
     new_lead,
@@ -46,6 +47,7 @@ from core.linking.corrections import Correction
 from core.linking.differences import Differences
 from core.linking.jobs import JobResult, Loaded
 from core.linking.lead_book import LeadPage, LeadStory, PhonePreview
+from core.linking.live import LiveCall, LiveCalls
 from core.linking.new_lead import Draft, NewLeadPreview, RequiredColumn
 from core.linking.number_rules import NumberStory
 from core.linking.results import BatchUndo, Check, Matches, Rebuilt, Story, WorklistPage
@@ -143,6 +145,18 @@ class Linking:
     def count(self, wanted: WorklistFilter) -> int:
         """Exactly how many calls a filter finds."""
         return worklist.count(self._gateway, self._query(wanted, self._now()))
+
+    def live(self, limit: int = 6) -> LiveCalls:
+        """The newest calls in progress with their last lines; cheap enough to be asked every two seconds.
+
+        :param limit: 1 to 100 calls.
+        """
+        return live.read(self._gateway, limit)
+
+    def live_call(self, call_sid: str) -> LiveCall | None:
+        """This call, while it is in progress; None when it is over, gone quiet, or unknown."""
+        found = live.read(self._gateway, 1, fields.call_sid(call_sid)).calls
+        return found[0] if found else None
 
     def by_number(self, wanted: WorklistFilter, *, limit: int = 50, after: str | None = None) -> NumberPage:
         """Unlinked calls grouped by counterpart number, the busiest number first, with the worklist's filters.

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import BadInput, NotFound
 from core.linking import Matches, Story
-from dashboard import links, reads, state
+from dashboard import links, live, reads, state
 from pages.lookup import search, sections
 
 LONGEST_PASTE = 20_000
@@ -48,11 +48,10 @@ def _show(found: Story | Matches) -> None:
         return
     links.write_params({"q": found.call_sid})  # what is shared names the call, not the log line it was found in
     state.note_address("lookup", {"q": found.call_sid})
-    sections.heading(found)
-    sections.stages(found)
+    live.growing(sections.heading, found)
     left, right = st.columns([58, 42], gap="medium")
     with left:
-        sections.conversation(found)
+        live.growing(sections.conversation, found)
         sections.timeline(found)
         sections.ticket(found)
         sections.raw_rows(found)

@@ -5,24 +5,36 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
-from core.linking import Story
+from core.linking import LiveCall, Story
 from core.model.records import Lead, LinkEvent
-from dashboard import candidates, corrections, formatting, links, new_lead, reads, repair_twilio, state, story, viewer
+from dashboard import (
+    candidates,
+    corrections,
+    formatting,
+    links,
+    live,
+    new_lead,
+    reads,
+    repair_twilio,
+    state,
+    story,
+    viewer,
+)
 
-TALL = 420
-"""Pixels after which a conversation scrolls in its own frame."""
+TALL, TALL_LIVE = 420, 320
+"""Pixels after which a conversation scrolls in its own frame, which a growing one has from the start."""
 
 
-def heading(told: Story) -> None:
-    """State, the SID to copy, and the facts on one line."""
+def heading(told: Story, now: LiveCall | None) -> None:
+    """State, the SID to copy, the facts on one line, and the stages; ``now`` is the call while it is in progress."""
     call = told.call
     with st.container(key="lookup_heading", horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(story.chip(call, told.cause), width="content")
+        st.html(story.chip(call, told.cause) + (live.chip(now) if now else ""), width="content")
         st.code(told.call_sid, language=None, width="content")
     parts = (
         formatting.direction_words(call.direction),
         formatting.phone(call.counterpart),
-        formatting.duration(call.duration),
+        live.length(now) if now else formatting.duration(call.duration),
         formatting.words(call.status, {}),
         f"{formatting.relative(call.started_at)} ({formatting.exact(call.started_at, viewer.zone())})",
     )
@@ -34,16 +46,17 @@ def heading(told: Story) -> None:
         st.html(f'<p class="pb-line"><b>Why it is not linked:</b> {escape(told.detail)}</p>')
     if told.warning:
         st.warning(formatting.plain(told.warning), icon=":material/warning:")
-
-
-def stages(told: Story) -> None:
-    """The strip of stages."""
     st.html(story.stages(told.stages))
 
 
-def conversation(told: Story) -> None:
-    """The transcript as a conversation."""
+def conversation(told: Story, now: LiveCall | None) -> None:
+    """The transcript as a conversation; while the call is in progress its frame keeps its size."""
     st.header(f"Transcript · {formatting.count(len(told.transcripts), 'turn')}", anchor=False)
+    if now:
+        with st.container(height=TALL_LIVE, border=False, key="lookup_talk_live", autoscroll=True):
+            waiting = '<p class="pb-line pb-muted">Nothing was said yet. Words appear here as they are saved.</p>'
+            st.html(story.conversation(told.transcripts, viewer.zone()) if told.transcripts else waiting)
+        return
     if not told.transcripts:
         st.html(
             '<p class="pb-line pb-muted">Nothing was transcribed. A call without a media stream has no transcript.</p>'

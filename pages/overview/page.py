@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import reads
+from dashboard import live, reads
 from pages.overview import sections
 
 
@@ -11,9 +11,11 @@ def render() -> None:
     figures = reads.figures().values
     st.title("Overview", anchor=False)
     if not figures["calls"]:
+        live.strip()  # the first call of all is seen at once
         sections.nothing_yet()
         return
     sections.figure_row(figures)
+    live.strip()
     trend, causes = st.columns([3, 2], gap="medium")
     with trend:
         sections.trend()
