@@ -113,7 +113,7 @@ class Telephony:
 
     def _made(self) -> FullCarrier:
         if self.simulated:
-            return SimulatedCarrier(self._gateway, self._settings)
+            return SimulatedCarrier(self._gateway, self._settings, plays=self.test_calls.plays)
         from core.telephony.client import TwilioCarrier  # half a second of imports, for those who dial or ask
 
         return TwilioCarrier(self._settings)

@@ -66,6 +66,9 @@ CONVERSATION: tuple[tuple[Role, str], ...] = (
 ANSWERED_AT = 0.35
 """The part of a call's life that passes until somebody answers."""
 TRIES = 3
+NOT_PLAYED = (
+    "No Twilio account is set, and simulated calls go only to numbers on TEST_CALL_ALLOWLIST, or to leads of demo data."
+)
 log = logging.getLogger(__name__)
 
 
@@ -85,18 +88,27 @@ class SimulatedCarrier:
 
     :param gateway: where callbacks and lines are saved.
     :param seconds: how long a call lasts; None: as the settings say.
+    :param plays: whether a call to a number may be played: a simulated call to a customer's lead would say that the
+        lead was contacted, and nobody was.
     :raises NotAllowed: when a Twilio account is set, if only by half.
     """
 
     simulated = True
 
-    def __init__(self, gateway: Gateway, settings: Settings, *, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        settings: Settings,
+        *,
+        seconds: float | None = None,
+        plays: Callable[[str], bool] = lambda number: True,
+    ) -> None:
         if settings.names_twilio:
             raise NotAllowed(
                 "Calls are not simulated while a Twilio account is set.",
                 hint="Take TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN out to simulate calls.",
             )
-        self._gateway = gateway
+        self._gateway, self._plays = gateway, plays
         self._seconds = settings.simulated_seconds if seconds is None else seconds
         ours = phone.normalise(settings.twilio_phone_number or "", settings.default_region).e164
         self._ours = ours or OURS
@@ -110,6 +122,8 @@ class SimulatedCarrier:
             raise Rejected(explain(REFUSED[to]).sentence, code=REFUSED[to])
         if to == THROTTLED:
             raise Throttled(explain(20429).sentence, code=20429, retry_after=1.0)
+        if not self._plays(to):
+            raise Rejected(NOT_PLAYED)
         now = datetime.now(UTC)
         call = KnownCall(
             call_sid="CA" + secrets.token_hex(16),

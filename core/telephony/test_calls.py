@@ -290,6 +290,10 @@ class TestCalls:
         if not self._is_allowed(number, allowed):
             raise NotAllowed(f"{phone.display(number)} is not allowed for test calls.", hint=self._how())
 
+    def plays(self, number: str) -> bool:
+        """Whether the simulated carrier may play a call to a number, whoever asks for it."""
+        return number in MAGIC or self._is_allowed(number, self.allowed())
+
     def _is_allowed(self, number: str, allowed: frozenset[str]) -> bool:
         if number in allowed:
             return True

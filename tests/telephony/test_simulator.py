@@ -316,3 +316,10 @@ def test_stages_say_what_is_the_matter(known: Row, stage: str, state: str, says:
     (found,) = [each for each in judged(known) if each.stage == stage]
     assert found.state == state and says in (found.cause or "")
     assert (found.remedy is not None) == (state == "red")
+
+
+def test_nobody_but_demo_leads_and_the_allow_list_is_called(saving: Saving) -> None:
+    refused = SimulatedCarrier(saving.gateway, Settings.load(env={}), seconds=0.1, plays=lambda number: False)
+    with pytest.raises(Rejected, match="No Twilio account"):
+        refused.dial("+14155550100", attempt_id="a", message=None, metadata={})
+    assert saving.gateway.count("call_events") == 0
