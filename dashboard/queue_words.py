@@ -13,7 +13,7 @@ from dashboard import formatting, story
 from dashboard.queue_reads import Recurring
 
 SIMULATED = "Simulated carrier: nothing is dialled."
-PLAYED = f"{SIMULATED} No Twilio account is set, so calls are played inside this machine."
+HOW_PLAYED = "No Twilio account is set: calls are played inside this machine, and everything else is real."
 LEFT_ALONE = "Jobs that Patchbay did not schedule are left to a worker with an account."
 
 VIEW_WORDS: Mapping[str, str] = {
