@@ -11,6 +11,7 @@ from core.inbound.inbox import Inbox, Replaying
 from core.inbound.voice import Voice
 from core.linking import Linking
 from core.settings import Settings
+from core.store.database_name import database_name
 from core.store.embedded import default_folder
 from core.store.gateway import Gateway
 from core.telephony.signatures import Signatures
@@ -24,8 +25,7 @@ class Arrivals:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        database = settings.supabase_url if settings.data_source == "supabase" else settings.database_url
-        self._backlog = Backlog(settings.data_dir or default_folder(), database or "embedded")
+        self._backlog = backlog_of(settings)
         self.auto_link = AutoLink(_ways)
         self.inbox = Inbox(lambda: application.shared().gateway, self._backlog, saved=self.auto_link.saved)
 
@@ -40,6 +40,12 @@ class Arrivals:
     def replaying(self) -> Replaying:
         """What writes the backlog; to be started with the server and stopped with it."""
         return Replaying(self.inbox)
+
+
+def backlog_of(settings: Settings) -> Backlog:
+    """What waits for the database of these settings, whatever its password is by now."""
+    url = settings.supabase_url if settings.data_source == "supabase" else settings.database_url
+    return Backlog(settings.data_dir or default_folder(), database_name(url) if url else "embedded")
 
 
 def _ways() -> tuple[Linking, Gateway]:

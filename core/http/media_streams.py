@@ -1,6 +1,7 @@
 """``/media-stream``: Twilio's WebSocket, proven by the signature of its handshake or by the token in its TwiML."""
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -13,7 +14,7 @@ from core.inbound.inbox import Inbox
 from core.inbound.media_stream import Broken, Start
 from core.inbound.scribe import Scribe
 from core.inbound.voice import Voice
-from core.telephony.signatures import HEADER, Signatures
+from core.telephony.signatures import HEADER, TOKEN_SECONDS, Signatures
 
 POLICY_VIOLATION = 1008
 TRY_LATER = 1013
@@ -31,6 +32,7 @@ class MediaStreams:
     def __init__(self, inbox: Callable[[], Inbox], signatures: Signatures, speaker: Voice | None) -> None:
         self._inbox, self._signatures, self._voice = inbox, signatures, speaker
         self._live: set[str] = set()
+        self._used: dict[str, float] = {}
 
     @property
     def live(self) -> frozenset[str]:
@@ -57,7 +59,20 @@ class MediaStreams:
             log.warning("a media stream is neither signed nor has it a token")
             await _close(socket, POLICY_VIOLATION)
             return
+        if start.call_sid in self._live or (not signed and self._was_used(token)):
+            log.warning("a media stream of a call that has one, or a token for the second time")
+            await _close(socket, POLICY_VIOLATION)
+            return
         await self._converse(socket, start, self._voice)
+
+    def _was_used(self, token: str) -> bool:
+        """Whether a token opened a stream before; from now on it did."""
+        now = time.monotonic()
+        self._used = {known: until for known, until in self._used.items() if until > now}
+        if token in self._used:
+            return True
+        self._used[token] = now + TOKEN_SECONDS
+        return False
 
     async def _converse(self, socket: WebSocket, start: Start, speaker: Voice) -> None:
         self._live.add(start.call_sid)

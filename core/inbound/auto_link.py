@@ -121,6 +121,9 @@ def attempt(linking: Linking, call_sid: str) -> tuple[str, bool]:
         raise
     except NotFound:
         return "no_such_call", False
+    except PatchbayError as error:  # this one cannot be linked as things are; the others can
+        log.warning("⚠️  Could not update lead with call_sid %s: %s", call_sid, error.code)
+        return error.code, False
     if isinstance(said, NotLinked):
         if said.reason != "already_linked":
             log.warning("⚠️  Could not update lead with call_sid %s: %s", call_sid, said.reason)

@@ -10,8 +10,9 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -21,6 +22,8 @@ from core.errors import PatchbayError, Unavailable
 Write: TypeAlias = Callable[[str, Mapping[str, Any]], None]
 """Writes one item of a kind; raises :class:`core.errors.Unavailable` where it has to wait."""
 OPEN, REFUSED = ".open", ".refused"
+LONGEST_FILE = 5_000
+"""Lines; then another file is begun, so that a long outage is not read into memory at once."""
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +40,21 @@ class Backlog:
         self._lock = threading.Lock()
         self._replaying = threading.Lock()
         self._file: IO[str] | None = None
-        self._number = 0
+        self._lines = 0
 
     def keep(self, kind: str, item: Mapping[str, Any]) -> None:
         """Keep an item; it is on disk when this returns.
 
         :raises core.errors.Unavailable: when it cannot be kept.
         """
-        line = json.dumps([kind, item], ensure_ascii=False) + "\n"
+        line = json.dumps([kind, item]) + "\n"
         try:
             with self._lock:
                 file = self._open()
                 file.write(line)
                 file.flush()
                 os.fsync(file.fileno())
+                self._lines += 1
         except OSError as error:
             raise Unavailable(
                 f"What came in cannot be kept in {self._folder} ({error.strerror}).",
@@ -59,17 +63,22 @@ class Backlog:
 
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not any(path.stat().st_size for path in self._files())
+        return not any(size for _, size, _ in self._found())
+
+    def count(self) -> int:
+        """How many items wait."""
+        waiting = 0
+        for path in self._files():
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                waiting += sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+        return waiting
 
     def replay(self, write: Write) -> int:
         """Write everything that waits, oldest first, until something has to wait on; returns how many were written."""
         if not self._replaying.acquire(blocking=False):
             return 0
         try:
-            with self._lock:
-                if self._file is not None:
-                    self._file.close()
-                    self._file = None
+            self.close()
             return sum(self._replay_file(path, write) for path in self._files())
         except Unavailable:
             return 0
@@ -84,16 +93,28 @@ class Backlog:
                 self._file = None
 
     def _files(self) -> list[Path]:
-        return sorted(self._folder.glob(f"*{OPEN}"), key=lambda path: path.stat().st_mtime)
+        return [path for _, _, path in sorted(self._found())]
+
+    def _found(self) -> Iterator[tuple[int, int, Path]]:
+        """When each file was changed, its size, and where it is; another process may take one away meanwhile."""
+        for path in self._folder.glob(f"*{OPEN}"):
+            with suppress(FileNotFoundError):
+                facts = path.stat()
+                yield facts.st_mtime_ns, facts.st_size, path
 
     def _open(self) -> IO[str]:
+        if self._file is not None and self._lines >= LONGEST_FILE:
+            self._file.close()
+            self._file = None
         if self._file is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._number += 1
-            path = self._folder / f"{os.getpid()}-{self._number}{OPEN}"
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            fcntl.flock(handle, fcntl.LOCK_SH)  # as long as it is open nobody replays it
-            self._file = os.fdopen(handle, "a", encoding="utf-8")
+            # A name that nobody had before: process ids come again, in containers at every start. It gets its ending
+            # when it is locked: nobody replays, and takes away, a file that is being written.
+            path = self._folder / f"{os.getpid()}-{secrets.token_hex(6)}"
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            path.rename(path.with_suffix(OPEN))
+            self._file, self._lines = os.fdopen(handle, "a", encoding="utf-8"), 0
         return self._file
 
     def _replay_file(self, path: Path, write: Write) -> int:
@@ -103,14 +124,16 @@ class Backlog:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return 0
-            written, rest = 0, file.readlines()
+            if not os.fstat(file.fileno()).st_nlink:
+                return 0  # another process wrote it, and took it away before it could be locked here
+            written, done, lines = 0, 0, file.readlines()
             try:
-                while rest:
-                    written += self._replay_line(rest[0], write)
-                    rest.pop(0)
+                for line in lines:
+                    written += self._replay_line(line, write)
+                    done += 1
             finally:
-                if rest:
-                    self._shorten(path, rest)
+                if done < len(lines):
+                    self._shorten(path, lines[done:])
                 else:
                     path.unlink(missing_ok=True)
             return written

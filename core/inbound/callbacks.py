@@ -51,7 +51,7 @@ class StatusCallback:
         :raises BadInput: when there is no usable CallSid.
         """
         return cls(
-            call_sid=fields.call_sid(form.get("CallSid", ""), "CallSid"),
+            call_sid=as_twilio_writes(fields.call_sid(form.get("CallSid", ""), "CallSid")),
             status=_word(form.get("CallStatus")),
             direction=_word(form.get("Direction")),
             from_number=_text(form.get("From"), LONGEST_NUMBER),
@@ -64,6 +64,12 @@ class StatusCallback:
             sequence=_whole(form.get("SequenceNumber")),
             attempt_id=_attempt(attempt_id),
         )
+
+
+def as_twilio_writes(call_sid: str) -> str:
+    """A standard Call SID in the one writing that Twilio has; a variant would become a call of its own."""
+    found = re.fullmatch(r"\s*ca([0-9a-f]{32})\s*", call_sid, re.IGNORECASE | re.ASCII)
+    return f"CA{found[1].lower()}" if found else call_sid
 
 
 @dataclass(frozen=True, slots=True)

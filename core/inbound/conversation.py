@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 from core.inbound import media_stream, voice
@@ -34,12 +35,19 @@ class Conversation:
         self._speaking: str | None = None
         self._began_ms = 0
         self._unplayed: list[str] = []
+        self._caller_speaks = self._hung_up = False
 
     async def run(self) -> None:
         """Returns when the caller has hung up and everything said is written.
 
         :raises Gone: when the other side vanished first.
         """
+        try:
+            await self._speak()
+        finally:
+            await self._scribe.close()
+
+    async def _speak(self) -> None:
         from openai import AsyncOpenAI, OpenAIError  # a second of imports, for servers that speak
 
         client = AsyncOpenAI(api_key=self._voice.api_key, base_url=self._voice.base_url, max_retries=1)
@@ -56,7 +64,6 @@ class Conversation:
             raise
         finally:
             await client.close()
-            await self._scribe.close()
 
     async def _open_with(self, session: Any) -> None:
         given = self._start.parameters
@@ -69,9 +76,9 @@ class Conversation:
         speaking = asyncio.create_task(self._session_to_caller(session))
         try:
             await asyncio.wait((listening, speaking), return_when=asyncio.FIRST_COMPLETED)
-            if listening.done() and not speaking.done():
-                await asyncio.wait((speaking,), timeout=LATE_SECONDS)
             ended_early = speaking.done() and not listening.done()
+            if not speaking.done():
+                await self._hear_out(session, speaking)
         finally:
             for task in (listening, speaking):
                 task.cancel()
@@ -82,12 +89,22 @@ class Conversation:
         if ended_early:
             raise Gone("session ended")
 
+    async def _hear_out(self, session: Any, speaking: "asyncio.Task[None]") -> None:
+        """The caller has hung up: what they said last is transcribed, too."""
+        self._hung_up = True
+        if self._caller_speaks:
+            with suppress(Exception):  # the session may be gone, too; what was heard so far is written
+                await session.input_audio_buffer.commit()
+        await asyncio.wait((speaking,), timeout=LATE_SECONDS)
+
     async def _caller_to_session(self, session: Any) -> None:
         async for message in media_stream.messages(self._socket):
             event = message.get("event")
-            if event == "media" and message["media"].get("track", "inbound") == "inbound":
-                self._heard_ms = int(message["media"].get("timestamp", self._heard_ms))
-                await session.input_audio_buffer.append(audio=message["media"]["payload"])
+            if event == "media":
+                sound = media_stream.heard(message)
+                if sound is not None:
+                    self._heard_ms = self._heard_ms if sound[1] is None else sound[1]
+                    await session.input_audio_buffer.append(audio=sound[0])
             elif event == "mark" and self._unplayed:
                 self._unplayed.pop(0)
 
@@ -101,8 +118,11 @@ class Conversation:
             case "response.output_audio.delta":
                 await self._play(event.item_id, event.delta)
             case "input_audio_buffer.speech_started":
+                self._caller_speaks = True
                 scribe.begins(event.item_id, "user")
                 await self._interrupted(session)
+            case "input_audio_buffer.committed":
+                self._caller_speaks = False
             case "conversation.item.added" | "conversation.item.created":
                 role = getattr(event.item, "role", None)
                 if role in ("user", "assistant"):
@@ -122,17 +142,28 @@ class Conversation:
 
     async def _play(self, item_id: str, payload: str) -> None:
         stream = self._start.stream_sid
-        await self._socket.send_json(media_stream.media(stream, payload))
+        await self._send(media_stream.media(stream, payload))
         if self._speaking != item_id:
             self._speaking, self._began_ms = item_id, self._heard_ms
-        await self._socket.send_json(media_stream.mark(stream, item_id))
+        await self._send(media_stream.mark(stream, item_id))
         self._unplayed.append(item_id)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        """Nothing is played to somebody who hung up; what comes after it may still be a transcript."""
+        if self._hung_up:
+            return
+        try:
+            await self._socket.send_json(message)
+        except Exception as error:
+            if not _is_goodbye(error):
+                raise
+            self._hung_up = True
 
     async def _interrupted(self, session: Any) -> None:
         """The caller speaks over us: what was not played is dropped, and the session told what was heard."""
         if not self._unplayed or self._speaking is None:
             return
-        await self._socket.send_json(media_stream.clear(self._start.stream_sid))
+        await self._send(media_stream.clear(self._start.stream_sid))
         heard = max(0, self._heard_ms - self._began_ms)
         await session.conversation.item.truncate(item_id=self._speaking, content_index=0, audio_end_ms=heard)
         self._unplayed.clear()

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from core.errors import BadInput, Unavailable
+from core.errors import BadInput, PatchbayError
 from core.inbound.backlog import Backlog
 from core.inbound.callbacks import StatusCallback, save_callback
 from core.inbound.transcripts import Role, save_line
@@ -16,6 +16,8 @@ from core.store.gateway import Gateway
 
 SPARED_SECONDS = 2.0
 """So long a database that was away is not asked again: a burst of callbacks must not wait for it one by one."""
+ASKING_SECONDS = 5.0
+"""So long asking may take; then another one asks."""
 PAUSE_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
@@ -48,21 +50,22 @@ class Inbox:
 
     def __init__(self, gateway: Callable[[], Gateway], backlog: Backlog, *, saved: Saved = _nothing) -> None:
         self._gateway, self._backlog, self._saved = gateway, backlog, saved
-        self._spared_until = 0.0
+        self._lock = threading.Lock()
+        self._spared_until, self._is_away = 0.0, False
 
     def take_callback(self, callback: StatusCallback) -> bool:
         """Save a callback; False when it waits on disk.
 
         :raises core.errors.Unavailable: when it can neither be saved nor kept.
         """
-        return self._take("callback", _document(callback), callback.call_sid)
+        return self._take("callback", _document(callback))
 
     def take_line(self, line: Line) -> bool:
         """Save an utterance; False when it waits on disk.
 
         :raises core.errors.Unavailable: when it can neither be saved nor kept.
         """
-        return self._take("line", _document(line), line.call_sid)
+        return self._take("line", _document(line))
 
     def replay(self) -> int:
         """Write what waits; returns how much was written."""
@@ -70,18 +73,45 @@ class Inbox:
             return 0
         return self._backlog.replay(self._write)
 
-    def _take(self, kind: str, item: Mapping[str, Any], call_sid: str) -> bool:
-        if time.monotonic() >= self._spared_until:
+    def close(self) -> None:
+        """Close what is open; what waits stays on disk."""
+        self._backlog.close()
+
+    def _take(self, kind: str, item: Mapping[str, Any]) -> bool:
+        """Save, or keep for later whatever went wrong: nobody sends it again."""
+        if self._may_try():
             try:
                 self._write(kind, item)
+                self._answered()
                 return True
             except BadInput:
                 raise
-            except Unavailable as error:
-                log.warning("a %s waits on disk: %s", kind, error.code)
-                self._spared_until = time.monotonic() + SPARED_SECONDS
+            except PatchbayError as error:
+                self._spare(kind, error.code)
+            except Exception as error:
+                self._spare(kind, type(error).__name__)
         self._backlog.keep(kind, item)
         return False
+
+    def _may_try(self) -> bool:
+        """Whether to ask the database. While it is away one caller at a time finds out whether it is back."""
+        with self._lock:
+            now = time.monotonic()
+            if now < self._spared_until:
+                return False
+            if self._is_away:
+                self._spared_until = now + ASKING_SECONDS
+            return True
+
+    def _answered(self) -> None:
+        if self._is_away:
+            with self._lock:
+                self._spared_until, self._is_away = 0.0, False
+
+    def _spare(self, kind: str, why: str) -> None:
+        log.warning("a %s waits on disk: %s", kind, why)
+        with self._lock:
+            self._spared_until, self._is_away = time.monotonic() + SPARED_SECONDS, True
 
     def _write(self, kind: str, item: Mapping[str, Any]) -> None:
         gateway = self._gateway()
@@ -117,6 +147,7 @@ class Replaying(threading.Thread):
         self._ending.set()
         if self.is_alive():
             self.join(seconds)
+        self._inbox.close()
 
 
 def _document(item: StatusCallback | Line) -> dict[str, Any]:

@@ -1,22 +1,25 @@
 """Twilio's side of a media stream: its messages, read and written."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from json import JSONDecodeError
 from typing import Any, Protocol
 
 from core.errors import BadInput
+from core.inbound.callbacks import as_twilio_writes
 from core.linking import fields
 
 START_SECONDS = 10.0
 """So long a stream may take to say which call it is."""
+LONGEST_MESSAGE = 64_000
+"""Characters. Twilio sends 20 ms of audio at a time, a few hundred characters."""
 
 
 class Socket(Protocol):
     """A WebSocket that carries JSON, as Starlette's does."""
 
-    async def receive_json(self) -> Any:
+    async def receive_text(self) -> str:
         """The next message."""
 
     async def send_json(self, data: Any) -> None:
@@ -56,7 +59,7 @@ async def started(socket: Socket) -> Start:
     given = start.get("customParameters")
     parameters = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
     try:
-        call_sid = fields.call_sid(start.get("callSid"))
+        call_sid = as_twilio_writes(fields.call_sid(start.get("callSid")))
     except BadInput:
         raise Broken("no call") from None
     return Start(str(start.get("streamSid", "")), call_sid, parameters)
@@ -73,12 +76,35 @@ async def messages(socket: Socket) -> AsyncIterator[dict[str, Any]]:
 
 async def _message(socket: Socket) -> dict[str, Any]:
     try:
-        message = await socket.receive_json()
-    except (JSONDecodeError, KeyError, UnicodeDecodeError):
+        text = await socket.receive_text()
+    except KeyError:
+        raise Broken("no text") from None
+    if len(text) > LONGEST_MESSAGE:
+        raise Broken("too long")
+    try:
+        message = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
         raise Broken("no JSON") from None
     if not isinstance(message, dict):
         raise Broken("no object")
     return message
+
+
+def heard(message: Mapping[str, Any]) -> tuple[str, int | None] | None:
+    """The caller's audio in a message (base64 μ-law) and its time in milliseconds; None for another track's.
+
+    :raises Broken: when it is no media message as Twilio sends them.
+    """
+    try:
+        media = message["media"]
+        if media.get("track", "inbound") != "inbound":
+            return None
+        payload, at = media["payload"], media.get("timestamp")
+        if not isinstance(payload, str):
+            raise TypeError
+        return payload, None if at is None else int(at)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Broken("no media") from None
 
 
 def media(stream_sid: str, payload: str) -> dict[str, Any]:

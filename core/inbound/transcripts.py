@@ -32,7 +32,7 @@ def save_line(
     :raises core.errors.BadInput: when a value cannot be meant.
     :raises core.errors.Unavailable: when it could not be saved.
     """
-    said = content.replace("\0", "").strip()
+    said = content.replace("\0", "").encode(errors="replace").decode().strip()[:LONGEST_LINE]
     if not said:
         return None
     saved = gateway.call(

@@ -18,7 +18,9 @@ from twilio.request_validator import RequestValidator
 
 from core import app as application
 from core.http import server_parts
+from core.http.arrivals import backlog_of
 from core.inbound.backlog import Backlog
+from core.settings import Settings
 from core.store.postgres import PostgresGateway
 from tests.database.conftest import cluster_folder, cluster_user, connection, db, gateway, pg18
 
@@ -91,9 +93,7 @@ def serve(db: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
         while not server.started and time.monotonic() < end:
             time.sleep(0.02)
         base = f"http://127.0.0.1:{port}"
-        return Peer(
-            base, environment.get("PUBLIC_URL", base), db, Backlog(tmp_path, environment.get("DATABASE_URL", db))
-        )
+        return Peer(base, environment.get("PUBLIC_URL", base), db, backlog_of(Settings.load()))
 
     yield start
     for server, thread in running:
