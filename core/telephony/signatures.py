@@ -45,12 +45,11 @@ class Signatures:
     def is_stream_token(self, call_sid: str, token: str, now: float | None = None) -> bool:
         """Whether this is a token of that call, and not too old."""
         until, _, mac = token.partition(".")
-        if not (until.isascii() and until.isdigit()) or len(until) > 12:
+        if self._token is None or not (until.isascii() and until.isdigit()) or len(until) > 12:
             return False
         late = (time.time() if now is None else now) > int(until)
-        return not late and hmac.compare_digest(mac, self._mac(call_sid, int(until)))
+        return not late and hmac.compare_digest(mac.encode(), self._mac(call_sid, int(until)).encode())
 
     def _mac(self, call_sid: str, until: int) -> str:
-        if self._token is None:
-            return ""
-        return hmac.new(self._token.encode(), f"{call_sid} {until}".encode(), hashlib.sha256).hexdigest()
+        key = (self._token or "").encode()
+        return hmac.new(key, f"{call_sid} {until}".encode(), hashlib.sha256).hexdigest()
