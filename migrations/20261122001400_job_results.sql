@@ -18,7 +18,7 @@ create table if not exists public.job_results (
   finished_at  timestamptz,
   attempts     int not null default 0,
   failure      text,                   -- why it failed, credentials taken out by the caller
-  harvested_at timestamptz not null default now(),
+  harvested_at timestamptz not null default now(),  -- since when it is known which lead and call it names
   primary key (queue, job_id, job_at));
 create index if not exists job_results_of_call on public.job_results (call_sid) where call_sid is not null;
 create index if not exists job_results_of_number on public.job_results (to_key, job_at) where to_key is not null;
@@ -53,7 +53,9 @@ begin
       lead_id = coalesce(excluded.lead_id, r.lead_id), to_number = coalesce(excluded.to_number, r.to_number),
       to_key = coalesce(excluded.to_key, r.to_key), call_sid = coalesce(excluded.call_sid, r.call_sid),
       processed_at = coalesce(excluded.processed_at, r.processed_at), finished_at = coalesce(excluded.finished_at, r.finished_at),
-      attempts = greatest(excluded.attempts, r.attempts), failure = coalesce(excluded.failure, r.failure), harvested_at = clock_timestamp()
+      attempts = greatest(excluded.attempts, r.attempts), failure = coalesce(excluded.failure, r.failure),
+      harvested_at = case when (r.lead_id, r.call_sid) is distinct from
+        (coalesce(excluded.lead_id, r.lead_id), coalesce(excluded.call_sid, r.call_sid)) then clock_timestamp() else r.harvested_at end
     where (r.finished_at is null or excluded.finished_at is not null)
       and (r.name, r.type, r.state, r.lead_id, r.to_number, r.call_sid, r.processed_at, r.finished_at, r.attempts, r.failure)
         is distinct from (coalesce(excluded.name, r.name), coalesce(excluded.type, r.type), excluded.state,

@@ -38,15 +38,16 @@ language sql immutable as $$
       select array_agg('@' || left(md5(lower(m[1])), 16))
       from regexp_matches(left(p_email, 300), '[^\s,;<>()]+@[^\s,;<>()]+', 'g') as m), '{}') $$;
 
--- As before, with the keys of names and e-mail addresses. Notes change with every call: only what came or went of these keys is
--- marked, while the calls with the lead's number are judged again in any case (how it is written, and its name, may have changed).
+-- As before, with the keys of names and e-mail addresses, whatever types the columns have. Of a text of megabytes only the beginning
+-- is read, since the writer waits for it (the worker's note is in front). Notes change with every call: only what came or went of these
+-- keys is marked, while the calls with the lead's number are judged again in any case (how it is written, and its name, may have changed).
 create or replace function public.patchbay_note_leads(p_ids bigint[]) returns void
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   if coalesce(cardinality(p_ids), 0) = 0 then return; end if;
   with wanted as (
     select distinct l.id::bigint as lead_id, k.key
-    from public.leads l cross join unnest(public.patchbay_lead_keys(l.phone::text, l.name::text, l.email::text)) as k (key)
+    from public.leads l cross join unnest(public.patchbay_lead_keys(left(l.phone::text, 500), l.name::text, l.email::text)) as k (key)
     where l.id = any (p_ids))
   , removed as (
     delete from public.lead_numbers n where n.lead_id = any (p_ids)
@@ -57,7 +58,8 @@ begin
   select key from removed union select key from added
   union select key from wanted where left(key, 1) not in ('~', '@');
   with wanted as (
-    select distinct l.id::bigint as lead_id, s.sid from public.leads l cross join unnest(public.patchbay_sids_in(l.notes)) as s (sid)
+    select distinct l.id::bigint as lead_id, s.sid from public.leads l
+    cross join unnest(public.patchbay_sids_in(left(l.notes::text, 100000))) as s (sid)
     where l.id = any (p_ids) and l.notes is not null)
   , removed as (
     delete from public.lead_mentions m where m.lead_id = any (p_ids)
@@ -92,7 +94,9 @@ begin
     where was is distinct from slot or gone;
     perform public.patchbay_note_leads(array(
       select coalesce(o.id, n.id) from old_rows o full join new_rows n on n.id = o.id
-      where (o.phone, o.notes, o.name, o.email) is distinct from (n.phone, n.notes, n.name, n.email) or o.id is null or n.id is null));
+      where (o.phone::text, o.notes::text, o.name::text, o.email::text) is distinct from
+            (n.phone::text, n.notes::text, n.name::text, n.email::text)  -- json is not comparable
+        or o.id is null or n.id is null));
   elsif tg_op = 'DELETE' then
     select array_agg(id), array_agg(public.patchbay_sid(call_sid)), array_agg(null::text), array_agg(true)
     into v_ids, v_old, v_new, v_gone from old_rows;

@@ -139,8 +139,14 @@ begin
     from unnest(p_sids) as s), '{}');
 end $$;
 
-select public.note_claims(array(select distinct m.call_sid from public.lead_mentions m
-  union select j.call_sid from public.job_results j where j.call_sid is not null));
+-- Those that are there already, once: most SIDs stand in the notes of just the lead that they are linked to. (What jobs say is noted as
+-- they come in and are judged.)
+select public.note_claims(array(
+  select m.call_sid from public.lead_mentions m group by m.call_sid having count(*) > 1
+  union select m.call_sid from public.lead_mentions m join public.calls c on c.call_sid = m.call_sid where c.lead_id <> m.lead_id
+  union select j.call_sid from public.job_results j join public.calls c on c.call_sid = j.call_sid where c.lead_id <> j.lead_id))
+where not exists (select from public.patchbay_state where key = 'claims');
+select public.patchbay_set_state('claims', '{"noted": true}') where not exists (select from public.patchbay_state where key = 'claims');
 
 create or replace function public.patchbay_schema_version() returns text language sql immutable set search_path = '' as
 $$ select '20261122001510' $$;

@@ -4,6 +4,30 @@
 
 set local lock_timeout = '2s';
 
+-- What stands in the ledger for arguments that hold personal values: a repeated request is told by it from another, and the values
+-- themselves are only where they can be erased.
+create or replace function public.patchbay_digest(p_text text) returns text language sql immutable set search_path = '' as
+$$ select encode(sha256(convert_to(p_text, 'UTF8')), 'hex') $$;
+
+-- Correct a lead's phone number as before; the ledger's request does not hold the number any more.
+create or replace function public.set_lead_phone(p_lead_id bigint, p_phone text, p_options jsonb default '{}') returns jsonb
+language plpgsql security definer set search_path = '' set lock_timeout = '100ms' as $$
+declare
+  v_options jsonb := public.patchbay_options(p_options, 'set_phone', p_lead_id::text, public.patchbay_digest(p_lead_id || ' ' || p_phone));
+  v_event public.link_events := public.patchbay_repeated(v_options);
+  v_phone text;
+begin
+  if v_event.id is not null then return public.patchbay_event_json(v_event); end if;
+  perform 1 from public.leads where id = p_lead_id for update;
+  perform public.patchbay_need_lead(p_lead_id);
+  select phone into v_phone from public.leads where id = p_lead_id;
+  if p_options ? 'expect_phone' and p_options ->> 'expect_phone' is distinct from v_phone then
+    raise exception using errcode = 'PB003', message = 'The lead''s phone number changed since you looked; nothing was written.', hint = 'Look again.';
+  end if;
+  return public.patchbay_apply_rows('set_phone', p_lead_id, jsonb_build_object('leads', jsonb_build_object(p_lead_id,
+    jsonb_build_object('phone', p_phone))), v_options);
+end $$;
+
 -- The columns of leads that must be given because the table requires them and has no value for them: [{name, type}].
 create or replace function public.patchbay_required_columns() returns jsonb
 language sql stable security definer set search_path = '' as $$
@@ -15,17 +39,20 @@ language sql stable security definer set search_path = '' as $$
 -- Insert a lead with these columns; returns the row as it is stored. An id that the sequence gives although a row has it (after an
 -- import with ids) is passed over, for a while. (search_path: as in patchbay_set_slots.)
 create or replace function public.patchbay_insert_lead(p_columns jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, public, extensions, pg_temp set timezone = 'UTC' set patchbay.writer = 'ours' as $$
+language plpgsql security definer set search_path = pg_catalog, public, extensions, pg_temp set timezone = 'UTC' as $$
 declare
   v_names text;
   v_row jsonb;
   v_constraint text;
+  v_writer text := coalesce(current_setting('patchbay.writer', true), '');
 begin
+  perform set_config('patchbay.writer', 'ours', true);  -- as patchbay_set_slots does: our trigger leaves it to us
   select string_agg(quote_ident(k), ', ' order by k) into v_names from jsonb_object_keys(p_columns) as k;
   for v_try in 1 .. 500 loop
     begin
       execute format('insert into public.leads as l (%1$s) select %1$s from jsonb_populate_record(null::public.leads, $1) returning to_jsonb(l)', v_names)
       into v_row using p_columns;
+      perform set_config('patchbay.writer', v_writer, true);
       return v_row;
     exception when unique_violation then
       get stacked diagnostics v_constraint = constraint_name;
@@ -91,7 +118,7 @@ end $$;
 create or replace function public.create_lead_from_call(p_call_sid text, p_lead jsonb, p_options jsonb default '{}') returns jsonb
 language plpgsql security definer set search_path = '' set lock_timeout = '100ms' as $$
 declare
-  v_options jsonb := public.patchbay_options(p_options, 'create_lead', p_call_sid, p_lead::text);
+  v_options jsonb := public.patchbay_options(p_options, 'create_lead', p_call_sid, public.patchbay_digest(p_lead::text));
   v_event public.link_events := public.patchbay_repeated(v_options);
   v_preview boolean := coalesce((p_options ->> 'preview')::boolean, false);
   v_keys text[] := public.patchbay_phone_keys(p_lead ->> 'phone');
@@ -180,7 +207,8 @@ language sql stable security definer set search_path = '' as $$
     union all
     select said.key, said.value from jsonb_each(public.patchbay_broken_rows(p_facts -> 'rows')) as said) as broken $$;
 
--- Why an event cannot be undone, as before; a lead that was made from a call is not deleted while other calls are linked to it.
+-- Why an event cannot be undone, as before; a lead that was made from a call is not deleted while other calls are linked to it, and a
+-- test call, which never keeps a slot, is not put back into one.
 create or replace function public.patchbay_undo_obstacle(p_event public.link_events, p_leads bigint[]) returns text
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -191,6 +219,9 @@ begin
   if public.patchbay_is_undone(p_event.id) then return 'It is undone already.'; end if;
   select string_agg(i::text, ', ') into v_lost from unnest(p_leads) as i where not exists (select from public.leads where id = i);
   if v_lost is not null then return format('It names a lead that was deleted since: %s.', v_lost); end if;
+  select string_agg(s.value, ', ') into v_lost from jsonb_each_text(p_event.before -> 'leads') as s
+  join public.calls c on c.call_sid = s.value where c.test;
+  if v_lost is not null then return format('It would make a test call the current one again: %s.', v_lost); end if;
   if p_event.action = 'create_lead' then
     select count(*) into v_calls from public.calls c where c.lead_id = p_event.lead_id and c.call_sid <> p_event.call_sid;
     if v_calls > 0 then
@@ -217,6 +248,6 @@ language sql stable security definer set search_path = '' set timezone = 'UTC' a
 create or replace function public.patchbay_schema_version() returns text language sql immutable set search_path = '' as
 $$ select '20261122001610' $$;
 
-select public.patchbay_lock_down(array['create_lead_from_call']);
+select public.patchbay_lock_down(array['create_lead_from_call', 'set_lead_phone']);
 
 notify pgrst, 'reload schema';

@@ -11,6 +11,43 @@ select c.*, case when c.suspect is not null or not c.cause_leads <@ array[c.best
     from public.leads n where n.id = any (c.cause_leads || c.best_lead_id || c.lead_id)) end as named_leads
 from public.call_links c;
 
+-- What the rows say about some calls, as before; of a text that is no number, status or direction only the beginning: an index has no
+-- room for more, and a call whose trigger failed for that would be followed by nobody.
+create or replace function public.patchbay_summary(p_sids text[])
+returns table (call_sid text, first_at timestamptz, direction text, from_number text, to_number text, status text,
+  duration int, ended boolean, event_count int, transcript_count int)
+language plpgsql stable rows 1 security definer set search_path = '' set timezone = 'UTC' set enable_seqscan = off as $$
+#variable_conflict use_column
+begin return query
+  select s.sid, least(e.first_at, t.first_at), left(e.direction, 100), left(e.from_number, 200), left(e.to_number, 200), left(e.status, 100),
+    e.duration, coalesce(e.ended, false), e.n, t.n
+  from unnest(p_sids) as s (sid)
+  cross join lateral (
+    select count(*)::int as n,
+      min(coalesce(r.created_at, r."timestamp"))::timestamptz as first_at,
+      coalesce(max(r.seconds), max(r.minutes_or_seconds)) as duration,
+      bool_or(coalesce(r.seconds, r.minutes_or_seconds, 0) > 0 or r.has_recording) as ended,
+      (array_agg(r.status order by public.patchbay_is_final(r.status) desc, r.created_at desc nulls last, r.id desc)
+        filter (where r.status is not null))[1] as status,
+      (array_agg(r.direction order by r.numbers desc, r.numbers = 0 and r.direction = 'inbound', r.id)
+        filter (where r.direction is not null))[1] as direction,
+      (array_agg(r.from_number order by r.numbers desc, r.id) filter (where r.from_number is not null))[1] as from_number,
+      (array_agg(r.to_number order by r.numbers desc, r.id) filter (where r.to_number is not null))[1] as to_number
+    from (
+      select v.id, v.created_at, v."timestamp", v.call_status::text as status, v.direction::text as direction,
+        nullif(btrim(v.from_number::text), '') as from_number, nullif(btrim(v.to_number::text), '') as to_number,
+        num_nonnulls(nullif(btrim(v.from_number::text), ''), nullif(btrim(v.to_number::text), '')) as numbers,
+        public.patchbay_int(v.call_duration::text) as seconds,  -- Twilio's CallDuration; its Duration is whole minutes
+        public.patchbay_int(v.duration::text) as minutes_or_seconds,
+        nullif(v.recording_url::text, '') is not null or nullif(v.recording_sid::text, '') is not null as has_recording
+      from public.call_events v where v.call_sid = s.sid) r) e
+  cross join lateral (
+    select count(*)::int as n, min(coalesce(v.created_at, v."timestamp"))::timestamptz as first_at
+    from public.conversation_transcripts v where v.call_sid = s.sid) t;
+end $$;
+update public.calls set status = left(status, 100), direction = left(direction, 100), from_number = left(from_number, 200), to_number = left(to_number, 200)
+where length(status) > 100 or length(direction) > 100 or length(from_number) > 200 or length(to_number) > 200;
+
 -- Statuses that few calls have, found without going through all of them; the end of a SID, which people paste more often than its middle.
 create index if not exists calls_unlinked_by_status on public.calls (status, started_at desc, call_sid collate "C" desc)
   where lead_id is null and not set_aside;

@@ -121,11 +121,11 @@ begin
   if clock_timestamp() - p_at < interval '1 minute' or coalesce(v_lead.lead_status, '') in ('', 'new') then
     v_wanted := v_wanted || '{"lead_status": "contacted"}';
   end if;
-  if p_note and strpos(coalesce(v_lead.notes, ''), v_line) = 0 then
-    v_wanted := v_wanted || jsonb_build_object('notes', v_line || coalesce(E'\n' || nullif(v_lead.notes, ''), ''));
+  if p_note and strpos(coalesce(v_lead.notes::text, ''), v_line) = 0 then
+    v_wanted := v_wanted || jsonb_build_object('notes', v_line || coalesce(E'\n' || nullif(v_lead.notes::text, ''), ''));
   end if;
   return (select jsonb_object_agg(k, to_jsonb(jsonb_populate_record(null::public.leads, v_wanted)) -> k) from jsonb_object_keys(v_wanted) as k);
-exception when string_data_right_truncation then
+exception when string_data_right_truncation or invalid_text_representation then  -- no room, or notes are no text
   if p_note then return public.patchbay_contacted(p_lead, p_sid, p_at, false); end if;
   raise;
 end $$;

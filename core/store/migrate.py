@@ -30,6 +30,8 @@ QUEUE_SECONDS = 600
 INSTALL_BATCH = 2000
 """Rows that one step of the first filling looks at; a step takes well under a second."""
 
+_BODIES_LATER = "set check_function_bodies = off"
+"""An earlier file may define a function for the usual column types that a later one replaces for all of them."""
 _LOCK_KEY = 7_021_554_108_530_001
 _INSTALL_LOOP = """-- (As much as an SQL editor has time for; Patchbay goes on with the rest when it is started.)
 do $install$
@@ -111,7 +113,7 @@ def status_of(version: str | None, *, folder: Path = FOLDER) -> list[MigrationSt
 def script(folder: Path = FOLDER) -> str:
     """All migrations and the first filling as one script to paste into an SQL editor. It may be pasted again."""
     parts = [f"-- {each.file_name}\n{each.text.strip()}\n" for each in load(folder)]
-    return "\n".join([*parts, "-- first filling\n" + _INSTALL_LOOP])
+    return "\n".join([f"{_BODIES_LATER};\n", *parts, "-- first filling\n" + _INSTALL_LOOP])
 
 
 def newest_version(folder: Path = FOLDER) -> str:
@@ -221,6 +223,7 @@ def _apply(conninfo: str, connection: _Connection, script: Script) -> None:
 def _execute(conninfo: str, connection: _Connection, script: Script) -> None:
     began = time.monotonic()
     connection.execute("set local client_min_messages = warning")
+    connection.execute(_BODIES_LATER.replace("set ", "set local ", 1))
     for statement in script.statements:
         left = max(0.1, LOCK_BUDGET - (time.monotonic() - began))
         connection.execute("select set_config('lock_timeout', %s, true)", [f"{int(left * 1000)}ms"])
@@ -262,6 +265,8 @@ def _build_concurrently(connection: _Connection, index: CustomerIndex) -> None:
             connection.execute(f"drop index concurrently if exists public.{index.name}".encode())
         connection.execute(index.concurrently.encode())
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction):
+        return
+    except psycopg.errors.FeatureNotSupported:  # a partitioned table
         return
     finally:
         connection.execute("reset lock_timeout")

@@ -11,6 +11,10 @@ from core.errors import Unavailable
 FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 
 _NAME = re.compile(r"^(\d{14})_([a-z0-9_]+)\.sql$")
+SUPERUSERS_ONLY = " set patchbay.writer = 'ours'"
+"""A function's clause that PostgreSQL takes from superusers only, which owners of hosted databases are not. Earlier
+files have it; it is left out when they are read, and a later file makes these functions say it in their bodies."""
+
 _TOKEN = re.compile(
     r"""--[^\n]*            # comment to the end of the line
     | /\*.*?\*/             # comment
@@ -53,7 +57,8 @@ class Script:
     """One migration file.
 
     :ivar version: its 14 digits.
-    :ivar checksum: SHA-256 of the text, line ends counted as one character.
+    :ivar text: what is executed or pasted, see :data:`SUPERUSERS_ONLY`.
+    :ivar checksum: SHA-256 of the file's text, line ends counted as one character.
     """
 
     version: str
@@ -104,7 +109,8 @@ def _read(path: Path) -> Script:
     if not match:
         raise Unavailable(f"The migration file {path.name} has no name like 20260131120000_what_it_does.sql.")
     text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
-    return Script(match[1], match[2], text, hashlib.sha256(text.encode()).hexdigest())
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    return Script(match[1], match[2], text.replace(SUPERUSERS_ONLY, ""), checksum)
 
 
 def _statement(text: str, start: int, end: int) -> Iterator[Statement]:

@@ -190,3 +190,13 @@ def test_many_claims_are_listed_page_by_page(linking: Linking, connection: Conne
         if after is None:
             break
     assert sorted(filter(None, seen)) == [sid(number) for number in range(1, 6)] and page.total == 5
+
+
+def test_a_job_that_is_only_brought_up_to_date_is_no_new_proof(linking: Linking, connection: Connection) -> None:
+    call, meant, _ = contested(connection)
+    linking.confirm(call, Options(actor="ops"))
+    assert found(linking) == []
+    job(connection, call, meant, "1", attempts=2, finished_at="2026-03-01T09:00:40Z")
+    assert found(linking) == [], "the person knew what it says"
+    job(connection, call, add_lead(connection, "Cleo"), "2")
+    assert [kind for kind, *_ in found(linking)] == ["two_leads_claim"]

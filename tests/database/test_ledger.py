@@ -116,3 +116,46 @@ def test_two_statements_of_one_transaction_are_recorded_in_order(desk: Desk) -> 
     desk.set_slot(bo, B)
     first, second = reversed(desk.events())
     assert (first["id"], first["at"]) < (second["id"], second["at"])
+
+
+def test_no_personal_value_stands_in_the_ledger(desk: Desk) -> None:
+    """Names, numbers and addresses that a command writes are kept where they can be erased, and nowhere else."""
+    desk.calls(A, B)
+    lead = desk.one(
+        "select create_lead_from_call(%s, %s, '{\"request_id\": \"one\"}') ->> 'lead_id'",
+        A, '{"name": "Nora O\'Neil", "phone": "+14155550142", "email": "nora@example.com"}',
+    )  # fmt: skip
+    desk.one("select set_lead_phone(%s, '+14155550143')", lead)
+    desk.one("select repair_call(%s, %s)", B, '{"from_number": "+14155550144"}')
+    assert len(desk.events()) == 3
+    told = desk.one("select string_agg(e::text, '') from link_events e")
+    for personal in ("Nora", "5550142", "5550143", "5550144", "nora@"):
+        assert personal not in told
+        assert personal in desk.one("select string_agg(v::text, '') from link_event_values v")
+    with desk.refused("PB005"):
+        desk.sql("select create_lead_from_call(%s, %s, %s)", A, '{"name": "Another"}', '{"request_id": "one"}')
+
+
+def test_a_test_call_never_gets_a_slot_back_by_an_undo(desk: Desk) -> None:
+    (ada,) = desk.leads(1)
+    desk.calls(A, B)
+    desk.link(A, ada)
+    placed = desk.one(
+        "select claim_test_call(%s) ->> 'id'",
+        f'{{"key": "k", "actor": "ops", "to_number": "+14155550100", "lead_id": {ada}, "via": "direct",'
+        ' "carrier": "simulator"}',
+    )
+    desk.one("select place_test_call(%s, %s, now() + interval '1 minute')", placed, B)
+    assert desk.slot(ada) == B, "the guide's flow: the worker writes it there"
+    desk.one("select finish_test_call(%s)", placed)
+    assert (desk.slot(ada), desk.lead_of(B)) == (A, ada)
+    (finished,) = [event for event in desk.events() if event["action"] == "finish_test_call"]
+    with desk.refused("PB004", "test call"):
+        desk.undo(finished)
+    with desk.refused("PB004", "never becomes"):
+        desk.link(B, ada, current=True)
+    desk.unlink(B)
+    desk.unlink(A)
+    desk.link(B, ada)
+    assert (desk.slot(ada), desk.lead_of(B)) == (None, ada), "as history"
+    desk.assert_sound()
