@@ -454,9 +454,11 @@ class _Worker:
 
 def _moved(row: Row, said: Candidate | Skip) -> Skip | None:
     """Why a pair is not what the plan shows any more, or None when it is."""
-    if isinstance(said, Skip):
-        return said
     sid, shown = row["call_sid"], row["confidence"]
+    if isinstance(said, Skip):
+        # It is stored: evidence in words may hold a name or a number, which are only read where they stand.
+        words = f"Lead {row['lead_id']} is not {shown} any more."
+        return replace(said, sentence=words) if said.reason == "below_confidence" else said
     if said.lead_id != row["lead_id"]:
         return Skip(sid, "changed", f"Lead {said.lead_id} fits it now, not lead {row['lead_id']}.", said.lead_id)
     if CONFIDENCES.index(said.confidence) > CONFIDENCES.index(shown):

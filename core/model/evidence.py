@@ -5,8 +5,9 @@ A new kind of evidence is a row in :data:`FOR` or :data:`AGAINST`, and a finder 
 
 Confidence (product): ``certain`` is proof (a job's result, a lead's notes name the call, an earlier link) that nothing
 contradicts; ``high`` when exactly one lead has the counterpart's number, however it is stored, or a job dialled that
-number for it just then, and nothing speaks against it; ``medium`` when one thing does, or the number is only alike, or
-nothing but what was said speaks for it; ``low`` when more speaks against it, or somebody took just this link away.
+number for it just then, and nothing speaks against it (another lead with the number always does); ``medium`` when
+one thing does, or the number is only alike, or nothing but what was said speaks for it; ``low`` when more speaks
+against it, or somebody took just this link away.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -90,7 +91,7 @@ AGAINST: Mapping[str, int] = {
 }
 
 NO_DOUBT_OF_A_JOB = frozenset({"number_shared", "country_differs", "country_unclear"})
-"""What speaks against a match by number does not touch a job that was made for one of its leads."""
+"""What speaks against a match by number does not make a job that was made for one of its leads less likely."""
 
 NO_DOUBT_OF_PROOF = NO_DOUBT_OF_A_JOB | {
     "created_late", "job_disagrees", "other_name_spoken", "other_email_spoken", "other_number_spoken", "name_shared",
@@ -154,13 +155,14 @@ def candidates(
 def confidence(kinds: Iterable[str], doubts: Iterable[str]) -> Confidence:
     """How sure a candidate is, from the kinds of evidence for and against it."""
     found, against = set(kinds), set(doubts)
+    alone = "number_shared" not in against  # nothing but proof chooses between several leads without a person
     strengths = {FOR[kind].strength for kind in found}
     if "proof" in strengths and not against - NO_DOUBT_OF_PROOF:
         return "certain"
     if "job_window" in found:
         against -= NO_DOUBT_OF_A_JOB
     weight = sum(AGAINST[doubt] for doubt in against)
-    if "match" in strengths and weight == 0:
+    if "match" in strengths and weight == 0 and alone:
         return "high"
     # A hint is unsure by itself; the country that made it one is not counted against it again.
     hint_only = strengths.isdisjoint({"proof", "match"})

@@ -83,10 +83,10 @@ def test_the_first_dial_of_a_retried_job(connection: Connection, gateway: Postgr
     }
     noted(gateway, call_sid=second, lead_id=two, attempts=2, **moments)
     call = judged(gateway, first)
-    assert (call.best_lead_id, call.best_confidence, call.best_evidence) == (two, "high", "job_window")
+    assert (call.best_lead_id, call.best_confidence, call.best_evidence) == (two, "medium", "job_window")
     assert call.cause == "several_leads"
     found = matching.candidates(gateway, [call], SETTINGS)[first]
-    assert [(c.lead_id, c.confidence) for c in found] == [(two, "high"), (one, "low")]
+    assert [(c.lead_id, c.confidence) for c in found] == [(two, "medium"), (one, "low")]
 
 
 @pytest.mark.parametrize(
