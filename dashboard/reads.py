@@ -25,6 +25,7 @@ from core.store.migrate import MigrationStatus, script, status
 
 PAGE_SIZE = 50
 """Rows of a worklist page."""
+SEARCH_SECONDS = 1.0
 LEAD_CALLS = 8
 """How many of a lead's other calls its card lists."""
 
@@ -75,8 +76,8 @@ def checks() -> list[Check]:
 
 @st.cache_data(ttl=10, max_entries=64, show_spinner=False)
 def worklist(wanted: WorklistFilter, after: str | None) -> WorklistPage:
-    """One page of a worklist."""
-    return console.shared().linking.worklist(wanted, limit=PAGE_SIZE, after=after)
+    """One page of a worklist; what a text finds within about the seconds that one waits for a page."""
+    return console.shared().linking.worklist(wanted, limit=PAGE_SIZE, after=after, seconds=SEARCH_SECONDS)
 
 
 @st.cache_data(ttl=10, max_entries=32, show_spinner=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from core.model.records import Call, Candidate, Lead, LinkEvent
@@ -19,12 +20,14 @@ class WorklistPage:
     :ivar next: the cursor of the following page, or None on the last one.
     :ivar details: for each call's SID the sentence that explains its cause.
     :ivar reasons: for each SID with a best candidate that candidate's strongest reason, as a sentence.
+    :ivar searched_to: where looking for a text ran out of time: earlier calls were not looked at, ``next`` goes on.
     """
 
     items: tuple[Call, ...]
     next: str | None
     details: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+    searched_to: datetime | None = None
 
     def to_json(self, total: int, candidates: Mapping[str, tuple[Candidate, ...]] | None = None) -> dict[str, Any]:
         """The contract's JSON shape; ``candidates`` (by SID) are shown when given."""

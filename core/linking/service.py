@@ -11,6 +11,7 @@ from core.access.identity import Identity, need_writer
 from core.errors import Busy, PatchbayError, TimedOut
 from core.linking import (
     activity,
+    backlog,
     batch_preview,
     bulk,
     bulk_plan,
@@ -115,7 +116,7 @@ class Linking:
         What became doubtful a moment ago is judged first, within bounds.
         """
         with contextlib.suppress(Busy, TimedOut):  # a database that is down is said at once, not after a second try
-            self.judge(JUDGED_BEFORE_COUNTING)
+            self._catch_up(JUDGED_BEFORE_COUNTING)
         return figures.overview(self._gateway, self._settings.link_grace_seconds)
 
     def per_day(self, days: int, zone: str) -> list[Row]:
@@ -126,21 +127,26 @@ class Linking:
         """
         return figures.per_day(self._gateway, days, zone, self._now())
 
-    def worklist(self, wanted: WorklistFilter, *, limit: int = 50, after: str | None = None) -> WorklistPage:
+    def worklist(
+        self, wanted: WorklistFilter, *, limit: int = 50, after: str | None = None, seconds: float | None = None
+    ) -> WorklistPage:
         """A page of a worklist, newest first (suspect links: the worst kind first), each call with the sentence of its
         cause, or of what is suspect, and its best candidate's reason.
 
         :param wanted: which worklist (``view``) and its filters.
         :param limit: 1 to 10000 calls.
         :param after: the ``next`` of the page before.
+        :param seconds: about how long to look for a text, which no index finds; ``searched_to`` of the page says where
+            it stopped. None: until the page is full or every call was looked at.
         :raises BadInput: when a filter, the limit or the cursor cannot be meant.
         """
         now = self._now()
-        calls, following = worklist.read(self._gateway, self._query(wanted, now), limit=limit, after=after)
-        current = tuple(self._as_of(call, now) for call in calls)
+        query = self._query(wanted, now)
+        found = worklist.page(self._gateway, query, limit=limit, after=after, seconds=seconds)
+        current = tuple(self._as_of(call, now) for call in found.calls)
         told = sentences.about(self._gateway, current, self._settings)
         details = {**told.details, **sentences.of_view(wanted.view, current, now)}
-        return WorklistPage(current, following, details, told.reasons)
+        return WorklistPage(current, found.next, details, told.reasons, found.searched_to)
 
     def count(self, wanted: WorklistFilter) -> int:
         """Exactly how many calls a filter finds."""
@@ -227,7 +233,7 @@ class Linking:
         :param after: the ``next`` of the page before.
         """
         with contextlib.suppress(Busy, TimedOut):  # claims are noted by the judge
-            self.judge(JUDGED_BEFORE_COUNTING)
+            self._catch_up(JUDGED_BEFORE_COUNTING)
         return conflicts.page(self._gateway, self._settings, kind=kind, limit=limit, after=after)
 
     def constraint(self) -> Constraint:
@@ -711,7 +717,11 @@ class Linking:
     def _judge_soon(self) -> None:
         # The command is done and must not look failed because the causes are late: the background catches up.
         with contextlib.suppress(PatchbayError):
-            self.judge(JUDGED_AFTER_A_COMMAND)
+            self._catch_up(JUDGED_AFTER_A_COMMAND)
+
+    def _catch_up(self, most: int) -> None:
+        if backlog.is_short(self._gateway, self._settings, most):
+            self.judge(most)
 
     def _query(self, wanted: WorklistFilter, now: datetime) -> Query:
         grace = self._settings.link_grace_seconds

@@ -115,7 +115,7 @@ _NAMES = {("started_at", "le"): "cutoff", ("started_at", "ge"): "since", ("start
 def _asked(condition: Condition) -> dict[str, Any]:
     """One condition of the worklist in the words of the SQL function."""
     if isinstance(condition, AnyOf):  # the same number on any side
-        return {"counterpart": condition.groups[0][0].value}
+        return {"counterpart": condition.groups[-1][0].value}
     if (condition.column, condition.op) in _NAMES:
         return {_NAMES[condition.column, condition.op]: condition.value}
     if condition.column == "counterpart":

@@ -7,6 +7,7 @@ late page costs what the first one costs.
 import base64
 import binascii
 import json
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias, get_args
@@ -14,7 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from core.errors import BadInput
 from core.linking import fields
 from core.model import causes, phone, suspects
-from core.model.records import CALL_COLUMNS, Call
+from core.model.records import CALL_COLUMNS, Call, parse_time
 from core.store.gateway import AnyOf, Condition, Gateway, Order, Row, Where
 
 View: TypeAlias = Literal["unlinked", "set_aside", "suspect", "stuck", "dangling", "all"]
@@ -35,6 +36,9 @@ TEST, NO_TEST = Where("test", "eq", True), Where("test", "eq", False)
 """Test calls are on no worklist; the views of their own leave them out by themselves."""
 STATUS_LENGTH = 50
 FEWEST_DIGITS = 3
+SEARCHED = "call_links_matching"
+FIRST_LOOK, MOST_LOOKED, LOOK_SECONDS = 200, 20_000, 0.4
+"""A text is looked for in so many calls at a time, at first and at most; each look should take about so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,33 @@ class WorklistFilter:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A checked filter as the gateway takes it."""
+    """A checked filter as the gateway takes it.
+
+    :ivar digits: a part of the number of unlinked calls, which has an index of its own.
+    """
 
     relation: str
     args: dict[str, Any] | None
     where: tuple[Condition, ...]
     worst_first: bool = False
+    digits: str | None = None
+
+    @property
+    def by_text(self) -> bool:
+        """A text is looked for among all the calls of a view: see :func:`search`."""
+        return self.relation == SEARCHED
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of calls and the cursor of the next one (None on the last page).
+
+    :ivar searched_to: where a search ran out of time: the start of the last call that it looked at.
+    """
+
+    calls: list[Call]
+    next: str | None
+    searched_to: datetime | None = None
 
 
 def query(wanted: WorklistFilter, *, now: datetime, grace_seconds: int, region: str) -> Query:
@@ -94,11 +119,13 @@ def query(wanted: WorklistFilter, *, now: datetime, grace_seconds: int, region: 
     where += _of_time(wanted)
     worst_first = wanted.view == "suspect"
     if wanted.text is None:
-        return Query(RELATIONS.get(wanted.view, WITH_NAMED_LEADS), None, tuple(where), worst_first)
+        relation = RELATIONS.get(wanted.view, WITH_NAMED_LEADS)
+        digits = _digits(where) if wanted.view == "unlinked" else None
+        return Query(relation, None, tuple(where), worst_first, digits)
     text = fields.prose("text", wanted.text, fields.TEXT_LENGTH)
     if wanted.view in VIEWS_OF_THEIR_OWN:
         return Query("worklist_matching", {"p_view": wanted.view, "p_text": text}, tuple(where), worst_first)
-    return Query("call_links_matching", {"p_text": text}, tuple(where), worst_first)
+    return Query(SEARCHED, {"p_text": text}, tuple(where), worst_first)
 
 
 def read(gateway: Gateway, wanted: Query, *, limit: int, after: str | None) -> tuple[list[Call], str | None]:
@@ -108,6 +135,14 @@ def read(gateway: Gateway, wanted: Query, *, limit: int, after: str | None) -> t
     :param after: a cursor that an earlier page gave.
     :raises BadInput: for a limit or cursor that cannot be meant.
     """
+    found = page(gateway, wanted, limit=limit, after=after)
+    return found.calls, found.next
+
+
+def page(gateway: Gateway, wanted: Query, *, limit: int, after: str | None, seconds: float | None = None) -> Found:
+    """The same, saying how far a text was looked for; see :func:`search`."""
+    if wanted.by_text:
+        return search(gateway, wanted, limit=limit, after=after, seconds=seconds)
     size, position = check_page(limit, after)
     if position is not None and wanted.worst_first != (len(position) == PLACE_OF_WORST):
         raise _no_cursor(after)
@@ -121,7 +156,55 @@ def read(gateway: Gateway, wanted: Query, *, limit: int, after: str | None) -> t
         position = _place(found[-1], wanted.worst_first)
     more = len(rows) > size
     shown = rows[:size]
-    return [Call.from_row(row) for row in shown], make_cursor(shown[-1], wanted.worst_first) if more else None
+    following = make_cursor(shown[-1], wanted.worst_first) if more else None
+    return Found([Call.from_row(row) for row in shown], following)
+
+
+def search(gateway: Gateway, wanted: Query, *, limit: int, after: str | None, seconds: float | None = None) -> Found:
+    """A page of the calls that a text finds. Words have no index: calls are looked at in portions, newest first.
+
+    :param seconds: about how long to look; what was found until then is a page, and ``next`` goes on behind it.
+        None: until the page is full or there are no more calls.
+    :raises BadInput: as :func:`read`.
+    """
+    size, position = check_page(limit, after)
+    if position is not None and len(position) == PLACE_OF_WORST:
+        raise _no_cursor(after)
+    began, looked, rows = time.monotonic(), FIRST_LOOK, list[Row]()
+    while True:
+        look = time.monotonic()
+        told = _look(gateway, wanted, position, min(size + 1 - len(rows), LARGEST_READ), looked)
+        rows += told["rows"]
+        if len(rows) > size:
+            return Found([Call.from_row(row) for row in rows[:size]], make_cursor(rows[size - 1]))
+        calls = [Call.from_row(row) for row in rows]
+        if told["found"] > len(told["rows"]):  # a read takes no more: the rest of this portion comes with the next
+            position = _place(rows[-1], False)
+            continue
+        if told["last"] is None:
+            return Found(calls, None)
+        position = tuple(told["last"])
+        now = time.monotonic()
+        if seconds is not None and now - began > seconds:
+            last = {"started_at": position[0], "call_sid": position[1]}
+            return Found(calls, make_cursor(last), parse_time(position[0]))
+        looked = max(FIRST_LOOK, min(MOST_LOOKED, 4 * looked, int(looked * LOOK_SECONDS / max(now - look, 0.001))))
+
+
+def _look(gateway: Gateway, wanted: Query, position: tuple[str, ...] | None, limit: int, looked: int) -> Row:
+    asked: Row = {"where": [_told(condition) for condition in wanted.where], "digits": wanted.digits}
+    if wanted.args is not None:
+        asked["text"] = wanted.args["p_text"]
+    if position is not None:
+        asked["after"] = list(position)
+    told: Row = gateway.call("search_calls", p_filter=asked, p_limit=limit, p_looked=looked)
+    return told
+
+
+def _told(condition: Condition) -> Row:
+    if isinstance(condition, AnyOf):
+        return {"any": [[_told(each) for each in group] for group in condition.groups]}
+    return {"column": condition.column, "op": condition.op, "value": condition.value}
 
 
 def check_page(limit: int, after: str | None) -> tuple[int, tuple[str, ...] | None]:
@@ -133,14 +216,27 @@ def check_page(limit: int, after: str | None) -> tuple[int, tuple[str, ...] | No
 
 
 def count(gateway: Gateway, wanted: Query) -> int:
-    """Exactly how many calls the filter finds."""
+    """Exactly how many calls the filter finds. Words have no index: counting what a text finds takes long."""
+    if wanted.by_text:
+        return _count_found(gateway, wanted)
     # The views join leads to calls one to one; counting calls alone can be answered from an index.
     relation = "calls" if wanted.relation in (WITH_NAMED_LEADS, "call_links") else wanted.relation
-    if relation != "calls" or NO_TEST not in wanted.where:
+    if relation != "calls" or NO_TEST not in wanted.where or wanted.digits is not None:
         return gateway.count(relation, where=wanted.where, args=wanted.args)
     # Few calls are tests: they are counted by themselves, so that all the others need not be looked at one by one.
     rest = tuple(condition for condition in wanted.where if condition != NO_TEST)
     return gateway.count(relation, where=rest) - gateway.count(relation, where=(*rest, TEST))
+
+
+def _count_found(gateway: Gateway, wanted: Query) -> int:
+    position: tuple[str, ...] | None = None
+    total: int = 0
+    while True:
+        told = _look(gateway, wanted, position, 0, MOST_LOOKED)
+        total += told["found"]
+        if told["last"] is None:
+            return total
+        position = tuple(told["last"])
 
 
 def make_cursor(row: Row, worst_first: bool = False) -> str:
@@ -182,6 +278,9 @@ def _place(row: Row, worst_first: bool) -> tuple[str, ...]:
 def _chunk(gateway: Gateway, wanted: Query, position: tuple[str, ...] | None, limit: int) -> list[Row]:
     where = (*wanted.where, *(() if position is None else (_after(*position),)))
     order = WORST_FIRST if wanted.worst_first else NEWEST_FIRST
+    if wanted.digits is not None:
+        found: list[Row] = _look(gateway, wanted, position, limit, limit)["rows"]
+        return found
     # PostgREST filters and sorts a function's rows by no column that is not asked for.
     columns = CALL_COLUMNS if wanted.relation == WITH_NAMED_LEADS else ("*",)
     return gateway.select(wanted.relation, columns=columns, where=where, order=order, limit=limit, args=wanted.args)
@@ -225,7 +324,9 @@ def _of_number(text: str, region: str) -> Condition:
     number = fields.line("number", text, 100)
     e164 = phone.normalise(number, region).e164
     if e164 is not None:
-        return AnyOf(tuple((Where(column, "eq", e164),) for column in ("counterpart", "from_number", "to_number")))
+        # The key is indexed for every call, whatever its state.
+        other = (Where("counterpart_key", "eq", phone.key(e164)), Where("counterpart", "eq", e164))
+        return AnyOf((other, (Where("from_number", "eq", e164),), (Where("to_number", "eq", e164),)))
     digits = "".join(character for character in number if character in "0123456789")
     if len(digits) < FEWEST_DIGITS:
         raise BadInput(
@@ -233,6 +334,11 @@ def _of_number(text: str, region: str) -> Condition:
             f"or at least {FEWEST_DIGITS} of its digits."
         )
     return Where("counterpart", "ilike", f"%{digits}%")
+
+
+def _digits(where: list[Condition]) -> str | None:
+    like = [each for each in where if isinstance(each, Where) and (each.column, each.op) == ("counterpart", "ilike")]
+    return str(like[0].value).strip("%") if like else None
 
 
 def _of_time(wanted: WorklistFilter) -> list[Condition]:

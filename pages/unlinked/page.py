@@ -28,13 +28,13 @@ def render() -> None:
     page = reads.worklist(wanted, links.param("after"))
     table.forget_handled_call(page)
     with heading, st.container(horizontal=True, vertical_alignment="center", width="content"):
-        table.show_count(wanted)
+        table.show_count(wanted, page)
         triage.offer(wanted.view, some=bool(page.items))
         if page.items:
             bulk.offer(wanted.view)
             table.export(wanted)
     if not page.items:
-        table.nothing(wanted)
+        table.nothing(wanted, page)
         return
     left, right = st.columns([67, 33], gap="medium")
     with left:

@@ -30,6 +30,8 @@ COLUMNS = {
 
 
 LINKED_VIEWS = ("suspect", "stuck", "dangling")
+SEARCHED_VIEWS = ("unlinked", "set_aside", "all")
+"""Views of so many calls that a text is looked for in portions."""
 KINDS = {
     "unlinked": "unlinked",
     "set_aside": "set aside",
@@ -168,8 +170,18 @@ def paging(page: WorklistPage) -> None:
             st.button(label, key="unlinked.newer", icon=":material/chevron_left:", on_click=_newer)
         if page.next:
             args = (page.next, after or "")
-            st.button("Older", key="unlinked.older", icon=":material/chevron_right:", on_click=_older, args=args)
-        st.html(f'<span class="pb-line pb-muted">{formatting.count(len(page.items), "call")} on this page</span>')
+            label = "Search earlier calls" if page.searched_to else "Older"
+            st.button(label, key="unlinked.older", icon=":material/chevron_right:", on_click=_older, args=args)
+        st.html(f'<span class="pb-line pb-muted">{_extent(page)}</span>')
+
+
+def _extent(page: WorklistPage) -> str:
+    """How many calls the page has, and where looking for a text stopped."""
+    calls = formatting.count(len(page.items), "call")
+    if page.searched_to is None:
+        return f"{calls} on this page"
+    back_to = formatting.clock(page.searched_to, viewer.zone(), now=datetime.now(UTC))
+    return f"{calls} found, searched back to {back_to}"
 
 
 def _older(cursor: str, here: str) -> None:
@@ -189,11 +201,16 @@ def _turn_to(cursor: str | None) -> None:
     state.set_row(0)
 
 
-def show_count(wanted: WorklistFilter) -> None:
-    """How many calls the filters leave, of how many."""
-    found, whole = reads.count(wanted), WorklistFilter(view=wanted.view)
-    words = f"{found:,}" if wanted == whole else f"{found:,} of {reads.count(whole):,}"
-    kind = KINDS[wanted.view]
+def show_count(wanted: WorklistFilter, page: WorklistPage) -> None:
+    """How many calls the filters leave, of how many. What a text finds is not counted: that means looking at all."""
+    whole, kind = WorklistFilter(view=wanted.view), KINDS[wanted.view]
+    if wanted.text and wanted.view in SEARCHED_VIEWS:
+        all_here = page.next is None and not links.param("after")
+        words = f"{len(page.items):,}{'' if all_here else '+'} of {reads.count(whole):,}"
+    elif wanted == whole:
+        words = f"{reads.count(whole):,}"
+    else:
+        words = f"{reads.count(wanted):,} of {reads.count(whole):,}"
     st.html(f'<span class="pb-line"><b>{words}</b> <span class="pb-muted">{kind}</span></span>', width="content")
 
 
@@ -212,8 +229,12 @@ def export(wanted: WorklistFilter) -> None:
     )
 
 
-def nothing(wanted: WorklistFilter) -> None:
-    """No call to show: either the list is clear, or the filters hide it."""
+def nothing(wanted: WorklistFilter, page: WorklistPage | None = None) -> None:
+    """No call to show: either the list is clear, or the filters hide it, or a text was not found yet."""
+    if page is not None and page.searched_to is not None:
+        _empty("Nothing found so far", "What was said has no index: calls are looked through from the newest one on.")
+        paging(page)
+        return
     whole = reads.count(WorklistFilter(view=wanted.view))
     if links.param("after"):
         _empty("No older calls", "The list ends before this page.")

@@ -592,18 +592,20 @@ def test_the_signed_in_person_signs_every_repair(app: App, connection: Connectio
     assert [event.actor for event in signed if event] == ["olga"] * 3
 
 
-def test_a_count_that_took_long_serves_for_a_while(linking: Linking, connection: Connection) -> None:
+def test_contradictions_are_noted_when_calls_are_judged(linking: Linking, connection: Connection) -> None:
     add_call(connection, 1)
     add_call(connection, 1)
-    counted = {"duplicate_event_rows": 1}
-    assert _conflict_counts(connection) == counted
-    kept = """insert into patchbay_state (key, value)
-        values ('conflict_counts', jsonb_build_object('counts', '{"x": 7}'::jsonb, 'until', %s::text))"""
-    connection.execute(kept, ["2999-01-01"])
-    assert _conflict_counts(connection) == {"x": 7}
-    connection.execute("delete from patchbay_state where key = 'conflict_counts'")
-    connection.execute(kept, ["2001-01-01"])
-    assert _conflict_counts(connection) == counted
+    contradiction(connection, 2)
+    linking.judge()
+    assert _conflict_counts(connection) == {"contradicting_event_rows": 1, "duplicate_event_rows": 1}
+    rare = linking.conflicts("contradicting_event_rows")
+    assert [item.conflict.call_sid for item in rare.items] == [sid(2)]
+    assert rare.total == 1
+    connection.execute(
+        "delete from call_events where id = (select max(id) from call_events where call_sid = %s)", [sid(2)]
+    )
+    assert dict(linking.conflicts().counts) == {"duplicate_event_rows": 1}  # judged by the way
+    assert connection.execute("select count(*) from contradicting_calls").fetchall() == [(0,)]
 
 
 def _conflict_counts(connection: Connection) -> Any:

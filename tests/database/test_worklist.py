@@ -230,3 +230,76 @@ def test_a_page_is_one_read_whatever_its_sentences_name(
     assert f"Leads {one} (Ann) and {other} (Bo) have this number" in " ".join(page.details.values())
     assert "Cy" in " ".join(page.details.values())
     assert "gone meanwhile" in " ".join(page.details.values())
+
+
+WORDS = WorklistFilter(text="thursday at nine")
+
+
+def test_a_text_is_looked_for_in_portions(app: App, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.linking.worklist.FIRST_LOOK", 3)
+    monkeypatch.setattr("core.linking.worklist.MOST_LOOKED", 4)
+    for number in range(40):
+        add_call(connection, number, at=START + timedelta(minutes=number // 2))
+        say(connection, sid(number), "user", "Thursday at nine, please." if number % 3 == 0 else "Friday.")
+    app.linking.judge()
+    newest_first = [sid(number) for number in range(39, -1, -1) if number % 3 == 0]
+    for size in (1, 2, 3, 5, 13, 14, 50):
+        seen, cursor = list[str](), None
+        while True:
+            page = app.linking.worklist(WORDS, limit=size, after=cursor)
+            assert page.searched_to is None
+            assert len(page.items) <= size
+            seen += [call.call_sid for call in page.items]
+            cursor = page.next
+            if cursor is None:
+                break
+        assert sorted(seen) == sorted(newest_first)
+        assert seen == [call.call_sid for call in app.linking.worklist(WORDS, limit=50).items]
+    assert app.linking.count(WORDS) == 14
+
+
+def test_a_search_that_ran_out_of_time_says_how_far_it_came(
+    app: App, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.linking.worklist.FIRST_LOOK", 4)
+    for number in range(12):
+        add_call(connection, number, at=START + timedelta(minutes=number))
+    say(connection, sid(2), "user", "Thursday at nine, please.")
+    app.linking.judge()
+    page = app.linking.worklist(WORDS, seconds=0)
+    assert (page.items, page.searched_to) == ((), START + timedelta(minutes=8))
+    page = app.linking.worklist(WORDS, after=page.next, seconds=0)
+    assert (page.items, page.searched_to) == ((), START + timedelta(minutes=4))
+    page = app.linking.worklist(WORDS, after=page.next, seconds=0)
+    assert [call.call_sid for call in page.items] == [sid(2)]
+    last = app.linking.worklist(WORDS, after=page.next, seconds=0)
+    assert (last.items, last.next, last.searched_to) == ((), None, None)
+
+
+def test_a_search_keeps_to_the_other_filters(app: App, connection: Connection) -> None:
+    for number, way in enumerate(("inbound", "outbound-api", "inbound")):
+        add_call(connection, number, direction=way, at=START + timedelta(days=number))
+        say(connection, sid(number), "user", "Thursday at nine, please.")
+    app.linking.judge()
+    assert listed(app, text="thursday", direction="inbound") == [sid(2), sid(0)]
+    assert listed(app, text="thursday", until=START + timedelta(days=1)) == [sid(0)]
+    assert listed(app, text="thursday", number="+14155550199", view="all") == listed(app, number="+14155550199")
+    assert listed(app, text="%") == []
+    assert listed(app, text="'; drop table calls; --") == []
+
+
+@pytest.mark.parametrize("digits", ["555019", "4155550199", "999999"])
+def test_part_of_a_number_finds_the_same_with_and_without_its_index(
+    app: App, connection: Connection, digits: str
+) -> None:
+    for number in range(6):
+        to = "+14155550199" if number % 2 else "+14155550188"
+        add_call(connection, number, to_number=to, at=START + timedelta(minutes=number))
+    app.linking.judge()
+    wanted = [call for call in app.linking.worklist(WorklistFilter()).items if digits in (call.counterpart or "")]
+    assert listed(app, number=digits) == [call.call_sid for call in wanted]
+    assert app.linking.count(WorklistFilter(number=digits)) == len(wanted)
+    page = app.linking.worklist(WorklistFilter(number=digits), limit=2)
+    if page.next:
+        rest = app.linking.worklist(WorklistFilter(number=digits), after=page.next)
+        assert [*page.items, *rest.items] == wanted
