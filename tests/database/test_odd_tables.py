@@ -5,6 +5,7 @@ Whatever they are, a statement of the customer's neither fails nor waits.
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,7 +14,8 @@ import pytest
 from core.errors import PatchbayError
 from core.linking import judge
 from core.settings import Settings
-from core.store.migrate import migrate
+from core.store import uninstall
+from core.store.migrate import migrate, script
 from core.store.postgres import PostgresGateway
 
 Connection = psycopg.Connection[Any]
@@ -170,6 +172,31 @@ def test_row_level_security_that_is_forced_stays_and_hides_nothing_from_us(guard
             "select bool_and(relforcerowsecurity) from pg_class where relname in ('leads', 'call_events')"
         )
         assert forced.fetchone() == (True,)
+
+
+def test_the_owner_of_a_hosted_database_pastes_works_and_removes(guarded: tuple[str, str], tmp_path: Path) -> None:
+    owner, backend = guarded
+    with psycopg.connect(owner, autocommit=True) as theirs, psycopg.connect(backend, autocommit=True) as writer:
+        theirs.execute(script().encode())
+        writer.execute("insert into leads (id, name) values (1, 'Ann Lee'), (2, 'Bo Hall')")
+        writer.execute("insert into call_events (call_sid) values ('CA1'), ('CA2')")
+        theirs.execute("select link_call('CA1', 1)")
+        moved = theirs.execute("select relink_call('CA1', 2, '{\"mark_contacted\": true}') ->> 'id'").fetchone()
+        theirs.execute("select undo_link_event(%s)", moved)
+        made = theirs.execute("select create_lead_from_call('CA2', '{\"name\": \"Cleo\"}') ->> 'lead_id'").fetchone()
+        assert made is not None
+        sources = theirs.execute("select action, source from link_events order by id").fetchall()
+        told = ("link", "person"), ("relink", "person"), ("undo", "person"), ("create_lead", "person")
+        assert sources == list(told), "our own writes are told from others'"
+        writer.execute("update leads set call_sid = null where id = 1")
+        assert theirs.execute("select action, source from link_events order by id desc limit 1").fetchone() == (
+            "unlink",
+            "outside",
+        )
+        assert theirs.execute("select * from link_drift").fetchall() == []
+    assert uninstall.uninstall(owner, tmp_path / "ledger").events == 5
+    with psycopg.connect(owner) as theirs:
+        assert theirs.execute("select to_regclass('calls')").fetchone() == (None,)
 
 
 def test_tables_of_another_owner_are_refused_with_the_reason_and_left_alone(cluster: Any) -> None:
