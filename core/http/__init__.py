@@ -14,6 +14,7 @@ from core import app as application
 from core.http.api import api_routes
 from core.http.arrivals import Arrivals
 from core.http.background import Judging
+from core.http.bodies import BodyGuard
 from core.http.gate import SIGNED_PATHS
 from core.http.gate_parts import sign_in
 from core.http.health import ROUTES
@@ -42,6 +43,7 @@ def server_parts(warm: Sequence[str] = (), page: Path | None = None) -> dict[str
         "middleware": [
             Middleware(HostGuard, hosts=accepted_hosts(settings.public_url), exempt=tuple(SIGNED_PATHS)),
             door.gate,
+            Middleware(BodyGuard),
         ],
         "lifespan": _lifespan(warm, services),
     }
