@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from core.errors import PatchbayError
+from core.errors import PatchbayError, Unavailable
 from core.outbound.connection import PATIENCE, QueueConnection
 from core.outbound.jobs import QUEUE, moment
 from core.outbound.processor import Again, Never, NotOurs, Processor, Taken
@@ -64,7 +64,8 @@ class CallWorker:
     def run(self) -> None:
         """Work until :meth:`stop`; a job that is under way is finished first.
 
-        :raises core.errors.Unavailable: when the queue does not answer at the start. Later it is waited for.
+        :raises core.errors.Unavailable: when the queue does not answer at the start (later it is waited for), or when
+            BullMQ gave up.
         """
         asyncio.run(self._work())
 
@@ -92,6 +93,8 @@ class CallWorker:
                 await asyncio.sleep(WAKE_SECONDS)
             if running.done():
                 running.result()
+                if not self._ending.is_set():  # BullMQ prints what went wrong and just returns
+                    raise Unavailable("The queue's worker ended by itself.", hint="It can be started again.")
         finally:
             self._running.clear()
             await worker.close()
