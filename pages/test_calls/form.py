@@ -15,7 +15,8 @@ from dashboard.test_calls import Number
 
 SPACE = "test_calls"
 KEY, GO, PLACED = f"{SPACE}.key", f"{SPACE}.go", f"{SPACE}.placed"
-NO_LEAD = "No lead"
+NO_LEAD, OTHER = "none", "other"
+LEAD_WORDS = {NO_LEAD: "No lead", OTHER: "Another lead…"}
 
 
 def show() -> None:
@@ -26,16 +27,17 @@ def show() -> None:
         _nothing_allowed()
         return
     _follow_address(known)
-    to = st.selectbox(
+    st.selectbox(
         "Number",
-        tuple(known),
+        (*known, OTHER),
         key=f"{SPACE}.to",
-        format_func=lambda number: known[number].words if number in known else number,
-        accept_new_options=True,
-        placeholder="Choose or type a number",
-        help="Only numbers of TEST_CALL_ALLOWLIST are called; simulated without one, demo leads",
+        format_func=lambda number: known[number].words if number in known else "Another number…",
+        help="Only numbers of TEST_CALL_ALLOWLIST are called; simulated without one, those of demo leads",
     )
-    _lead(known, to)
+    _typed("Which number", "to", "+14155550123")
+    _lead(known, state.value(f"{SPACE}.to"))
+    _typed("Which lead", "lead", "Lead id")
+    to = _chosen("to")
     st.segmented_control(
         "How", VIAS, key=f"{SPACE}.via", required=True, format_func=test_calls.VIA_WORDS.__getitem__, width="stretch"
     )
@@ -55,7 +57,7 @@ def show() -> None:
         icon=":material/call:",
         on_click=state.set_value,
         args=(GO, key),
-        disabled=barred or not to,
+        disabled=barred or not to or not _chosen("lead"),
         help=VIEWERS_READ if barred else None,
     )
 
@@ -70,9 +72,9 @@ def place_if_asked() -> None:
     if placed is not None and placed[0] == key:
         links.write_params({"call": str(placed[1])})
         return
-    to, via = state.value(f"{SPACE}.to"), state.value(f"{SPACE}.via") or "direct"
+    to, via = _chosen("to"), state.value(f"{SPACE}.via") or "direct"
     try:
-        lead_id = _lead_id(state.value(f"{SPACE}.lead"))
+        lead_id = _lead_id(_chosen("lead"))
         with st.spinner(f"Calling {formatting.phone(to)}…"):
             call = test_calls.service().place(to, lead_id, via, key, keep=bool(state.value(f"{SPACE}.keep")))
     except PatchbayError as error:
@@ -120,12 +122,23 @@ def _lead(known: Mapping[str, Number], to: str | None) -> None:
         state.set_value(f"{SPACE}.lead", options[0] if options else NO_LEAD)
     st.selectbox(
         "Lead",
-        (*options, NO_LEAD),
+        (*options, NO_LEAD, OTHER),
         key=f"{SPACE}.lead",
-        format_func=lambda each: whose.get(int(each), f"Lead {each}") if each.isdigit() else each,
-        accept_new_options=True,
-        help="The call is linked to this lead; type an id for another. Its number has to be allowed too",
+        format_func=lambda each: whose.get(int(each), f"Lead {each}") if each.isdigit() else LEAD_WORDS[each],
+        help="The call is linked to this lead. Its number has to be allowed too",
     )
+
+
+def _typed(label: str, name: str, placeholder: str) -> None:
+    """Where something else than what is listed can be typed, once that was chosen."""
+    if state.value(f"{SPACE}.{name}") == OTHER:
+        st.text_input(label, key=f"{SPACE}.{name}_typed", max_chars=100, placeholder=placeholder)
+
+
+def _chosen(name: str) -> str | None:
+    """What was chosen from a list, or typed instead."""
+    chosen: str | None = state.value(f"{SPACE}.{name}")
+    return (state.value(f"{SPACE}.{name}_typed") or "").strip() or None if chosen == OTHER else chosen
 
 
 def _lead_id(chosen: str | None) -> int | None:

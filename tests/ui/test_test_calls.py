@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 from core.access import Identity
 from core.app import App, build
 from core.settings import Settings
-from dashboard import queue_reads, test_calls
+from dashboard import queue_reads
 from tests.ui.conftest import ANA, BEN, CURRENT, Console, keys_of, press, text_of
 
-ANAS, OTHER = "+14155550101", "+14155550999"
+ANAS = "+14155550101"
 ALLOWED = {"TEST_CALL_ALLOWLIST": f"{ANAS}, +15005550007, +15005550001", "PATCHBAY_SIMULATED_SECONDS": "1"}
 
 
@@ -141,19 +141,23 @@ def test_a_refusal_of_the_carrier_is_red_with_cause_and_remedy(opened: Opened) -
     assert "The line was busy." in text_of(visit)
 
 
-def test_another_number_is_refused_with_what_to_set(
-    opened: Opened, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_number_is_refused_with_what_to_set(opened: Opened, connection: psycopg.Connection[Any]) -> None:
     _, console = opened(**ALLOWED)
-    known = [*test_calls.numbers(), test_calls.Number(OTHER, "typed")]  # AppTest cannot type into a list of options
-    monkeypatch.setattr(test_calls, "numbers", lambda: known)
-    visit = place(console("test-calls"), OTHER)
+    visit = console("test-calls").selectbox(key="test_calls.to").set_value("other").run()
+    assert visit.button(key="test_calls.place").disabled, "nothing was typed yet"
+    visit = visit.text_input(key="test_calls.to_typed").set_value("+1 (415) 555-0999").run()
+    visit = press(visit, "test_calls.place")
+    assert "+1 415 555 0999 is not allowed" in visit.error[0].value.replace("\\", "").replace("-", " ")
     assert "Add it to TEST" in visit.error[0].value.replace("\\", "")
-    visit = place(console("test-calls", lead=str(BEN)), ANAS, lead=str(BEN))
+    visit = console("test-calls").selectbox(key="test_calls.lead").set_value("other").run()
+    assert visit.button(key="test_calls.place").disabled
+    visit = press(visit.text_input(key="test_calls.lead_typed").set_value("nobody").run(), "test_calls.place")
+    assert "Lead id" in visit.warning[0].value
+    visit = press(visit.text_input(key="test_calls.lead_typed").set_value(str(BEN)).run(), "test_calls.place")
     assert "number of lead 2 is not allowed" in visit.error[0].value.replace("\\", "")
     assert calls(connection) == []
-    visit = press(visit.selectbox(key="test_calls.lead").set_value("No lead").run(), "test_calls.place")
-    assert [row[1:3] for row in calls(connection)] == [(ANAS, None)], "a refusal stands in nobody's way"
+    visit = place(console("test-calls"), ANAS, lead="none")
+    assert calls(connection)[-1][1:3] == (ANAS, None), "a refusal stands in nobody's way"
     assert "No lead was chosen." in text_of(visit)
 
 
