@@ -138,12 +138,7 @@ class LinkedPair:
 
     def to_json(self) -> dict[str, Any]:
         """The contract's JSON shape."""
-        return {
-            "call_sid": self.call_sid,
-            "lead_id": self.lead_id,
-            "confidence": self.confidence,
-            "as": self.becomes,
-        }
+        return bulk_plan.pair_json(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from core.errors import BadInput
 from core.linking import fields, matching, worklist
@@ -78,12 +78,30 @@ class Pair:
 
     def to_json(self) -> dict[str, Any]:
         """The contract's JSON shape."""
-        return {
-            "call_sid": self.call_sid,
-            "lead_id": self.lead_id,
-            "confidence": self.confidence,
-            "as": self.becomes,
-        }
+        return pair_json(self)
+
+
+class _Tied(Protocol):
+    """A call with its lead, planned or linked."""
+
+    @property
+    def call_sid(self) -> str: ...
+    @property
+    def lead_id(self) -> int: ...
+    @property
+    def confidence(self) -> Confidence: ...
+    @property
+    def becomes(self) -> As: ...
+
+
+def pair_json(pair: _Tied) -> dict[str, Any]:
+    """An item of ``linked`` in the contract's JSON shape of ``reconcile``."""
+    return {
+        "call_sid": pair.call_sid,
+        "lead_id": pair.lead_id,
+        "confidence": pair.confidence,
+        "as": pair.becomes,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,8 +192,13 @@ def _word(value: Any) -> str | None:
 def _text(value: Any, longest: int) -> str | None:
     if not isinstance(value, str):
         return None
-    shown = value.replace("\x00", "").strip()
+    shown = _storable(value).strip()
     return shown if shown and len(shown) <= longest else None
+
+
+def _storable(text: str) -> str:
+    """Without what JSON can say and PostgreSQL cannot hold: NUL and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
 def _moment(value: Any) -> datetime | None:
@@ -235,5 +240,5 @@ def _state(job: Mapping[str, Any]) -> str:
 def _failure(value: Any) -> str | None:
     if not isinstance(value, str) or not value.strip():
         return None
-    first_line = without_secrets(value.replace("\x00", "").strip().splitlines()[0][: 4 * LONGEST_FAILURE])
-    return first_line[:LONGEST_FAILURE]
+    first_line = without_secrets(_storable(value).strip().partition("\n")[0][: 4 * LONGEST_FAILURE])
+    return first_line[:LONGEST_FAILURE] or None

@@ -97,6 +97,12 @@ def test_a_reason_stays_readable() -> None:
     assert JobResult.from_bullmq({**JOB, "failedReason": reason}).failure == "Failed to initiate call: socket hang up"
 
 
+@pytest.mark.parametrize(("odd", "kept"), [("\x00", None), ("\ud800", None), ("a\ud800b\x00", "ab")])
+def test_what_postgres_cannot_hold_is_left_out(odd: str, kept: str | None) -> None:
+    job = JobResult.from_bullmq({**JOB, "name": odd, "failedReason": odd})
+    assert (job.name, job.failure) == (kept, kept)
+
+
 def test_jobs_are_noted_in_batches() -> None:
     taking = Taking()
     many = (JobResult.from_bullmq({**JOB, "id": number}) for number in range(1200))
