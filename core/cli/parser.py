@@ -277,6 +277,15 @@ COMMANDS = (
             Argument("--key", "the same key again is the same call", metavar="ID"),
         ),
     ),
+    CommandWords(
+        "db",
+        "backup and restore of the embedded database",
+        (
+            Argument("verb", "backup or restore", metavar="backup|restore"),
+            Argument("file", "the backup", metavar="FILE"),
+            Argument("--force", "restore over what is there", flag=True),
+        ),
+    ),
     CommandWords("rebuild", "recompute roll-up, links and causes; prints what differed"),
     CommandWords("worker", "take jobs from the queue and dial, until it is told to end"),
     CommandWords("doctor", "check columns, indexes, triggers and consistency"),

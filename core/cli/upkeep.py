@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from core.app import build, database
-from core.cli import text
+from core.cli import embedded_database, text
 from core.cli.answers import Answer
 from core.errors import BadInput, MigrationNeeded
 from core.settings import Settings
@@ -104,4 +104,4 @@ def _standing(each: migrate.MigrationStatus) -> str:
     return "applied, CHANGED SINCE" if each.changed else "applied"
 
 
-HANDLERS: Mapping[str, Handler] = {"migrate": _migrate}
+HANDLERS: Mapping[str, Handler] = {"migrate": _migrate, **embedded_database.HANDLERS}
