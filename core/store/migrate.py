@@ -33,10 +33,10 @@ INSTALL_BATCH = 2000
 _BODIES_LATER = "set check_function_bodies = off"
 """An earlier file may define a function for the usual column types that a later one replaces for all of them."""
 _LOCK_KEY = 7_021_554_108_530_001
-_INSTALL_LOOP = """-- (As much as an SQL editor has time for; Patchbay goes on with the rest when it is started.)
+_INSTALL_LOOP = """-- (Not longer than hosted projects let a statement run; Patchbay does the rest when it is started.)
 do $install$
 declare
-  v_end timestamptz := clock_timestamp() + interval '20 seconds';
+  v_end timestamptz := clock_timestamp() + interval '5 seconds';
 begin
   while clock_timestamp() < v_end and public.patchbay_install_step(2000) > 0 loop null; end loop;
 end $install$;
