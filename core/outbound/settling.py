@@ -8,11 +8,14 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from core.outbound.attempts import Attempt, Attempts
+from core.linking.fields import moment
+from core.outbound.attempts import Attempt, Attempts, State
 from core.outbound.carrier import Carrier, CarrierCall
 from core.store.gateway import Gateway, Where
 
 CLOCKS_DIFFER = timedelta(seconds=5)
+CLOCKS_AT_WORST = timedelta(minutes=15)
+"""A call that nobody accounts for and that lies this near may be the attempt's, if a clock is wrong."""
 DIALLED_WITHIN = timedelta(minutes=2)
 """From the claim on: a worker's time limits together are shorter."""
 CARRIER_KNOWS_AFTER = timedelta(minutes=10)
@@ -36,10 +39,10 @@ class Settling:
         :param everything: also those that were asked about a moment ago.
         :raises core.errors.Unavailable: when carrier or database do not answer.
         """
-        moment = now or datetime.now(UTC)
+        at = now or datetime.now(UTC)
         attempts = self._attempts.open()
         self._asked = {a.attempt_id: self._asked[a.attempt_id] for a in attempts if a.attempt_id in self._asked}
-        return sum(self._one(attempt, attempts, moment) for attempt in attempts if everything or self._due(attempt))
+        return sum(self._one(attempt, at) for attempt in attempts if everything or self._due(attempt))
 
     def _due(self, attempt: Attempt) -> bool:
         times, next_at = self._asked.get(attempt.attempt_id, (0, 0.0))
@@ -49,48 +52,65 @@ class Settling:
         self._asked[attempt.attempt_id] = (times + 1, time.monotonic() + pause)
         return True
 
-    def _one(self, attempt: Attempt, open_ones: Sequence[Attempt], now: datetime) -> bool:
+    def _one(self, attempt: Attempt, now: datetime) -> bool:
         if attempt.to is None:
             return False
-        calls = self._unclaimed(attempt, self._carrier.calls_to(attempt.to, attempt.claimed_at - CLOCKS_DIFFER))
-        rivals = [other for other in open_ones if other is not attempt and _overlap(other, attempt)]
+        listed = self._carrier.calls_to(attempt.to, attempt.claimed_at - CLOCKS_AT_WORST)
+        rivals = self._rivals(attempt, attempt.to)  # before what is taken: who places a call meanwhile is one or other
+        near = self._unclaimed([call for call in listed if _is_near(call, attempt)])
+        calls = [call for call in near if _fits(call, attempt)]
         if len(calls) == 1 and not rivals:
             self._attempts.place(attempt.attempt_id, calls[0].call_sid, calls[0].created_at or attempt.claimed_at)
             log.info("attempt %s was dialled as %s", attempt.attempt_id, calls[0].call_sid)
             return True
-        if not calls and now - attempt.claimed_at > CARRIER_KNOWS_AFTER:
-            self._attempts.settle(
-                attempt.attempt_id, "not_dialled", "The carrier knows of no call to this number then."
-            )
-            return True
-        if calls:
-            self._attempts.settle(attempt.attempt_id, "unknown", _undecided(calls, rivals))
+        if near:
+            self._say(attempt, "unknown", _undecided(calls, near, rivals))
+        elif now - attempt.claimed_at > CARRIER_KNOWS_AFTER:
+            return self._say(attempt, "not_dialled", "The carrier knows of no call to this number then.")
         return False
 
-    def _unclaimed(self, attempt: Attempt, calls: Sequence[CarrierCall]) -> list[CarrierCall]:
-        """Calls that were dialled in the attempt's time and that no other attempt or job accounts for."""
-        latest = attempt.claimed_at + DIALLED_WITHIN
-        fitting = [
-            call
-            for call in calls
-            if call.direction.startswith("outbound") and (call.created_at is None or call.created_at <= latest)
-        ]
-        if not fitting:
+    def _say(self, attempt: Attempt, state: State, problem: str) -> bool:
+        """Whether it is so now: somebody may have claimed the job anew, or placed its call, meanwhile."""
+        return self._attempts.settle(attempt.attempt_id, state, problem, attempt.claim).state == state
+
+    def _rivals(self, attempt: Attempt, number: str) -> int:
+        """How many others may have dialled the number then without a Call SID yet."""
+        others = [other for other in self._attempts.matching(number=number) if other.attempt_id != attempt.attempt_id]
+        where = (Where("to_number", "eq", number), Where("call_sid", "is_null"), Where("state", "ne", "failed"))
+        tests = self._gateway.select("test_calls", columns=("at",), where=(*where, Where("via", "eq", "direct")))
+        times = [other.claimed_at for other in others if other.state in ("dialling", "unknown")]
+        times += [moment("at", row["at"]) for row in tests]
+        return sum(abs(at - attempt.claimed_at) <= DIALLED_WITHIN for at in times)
+
+    def _unclaimed(self, calls: Sequence[CarrierCall]) -> list[CarrierCall]:
+        """Those that no other attempt, job or test call accounts for."""
+        if not calls:
             return []
-        sids = [call.call_sid for call in fitting]
+        sids = [call.call_sid for call in calls]
         taken = {
             row["call_sid"]
-            for relation in ("call_attempts", "job_results")
+            for relation in ("call_attempts", "job_results", "test_calls")
             for row in self._gateway.select(relation, columns=("call_sid",), where=(Where("call_sid", "in", sids),))
         }
-        return [call for call in fitting if call.call_sid not in taken]
+        return [call for call in calls if call.call_sid not in taken]
 
 
-def _overlap(a: Attempt, b: Attempt) -> bool:
-    return a.to == b.to and abs(a.claimed_at - b.claimed_at) <= DIALLED_WITHIN
+def _is_near(call: CarrierCall, attempt: Attempt) -> bool:
+    if not call.direction.startswith("outbound"):
+        return False
+    return call.created_at is None or abs(call.created_at - attempt.claimed_at) <= CLOCKS_AT_WORST
 
 
-def _undecided(calls: Sequence[CarrierCall], rivals: Sequence[Attempt]) -> str:
-    if rivals:
-        return f"{len(rivals) + 1} attempts to this number are open at once: which call is whose cannot be told."
-    return f"The carrier knows of {len(calls)} calls to this number then: {', '.join(c.call_sid for c in calls[:5])}."
+def _fits(call: CarrierCall, attempt: Attempt) -> bool:
+    """Whether it was dialled in the attempt's time."""
+    if call.created_at is None:
+        return True
+    return -CLOCKS_DIFFER <= call.created_at - attempt.claimed_at <= DIALLED_WITHIN
+
+
+def _undecided(calls: Sequence[CarrierCall], near: Sequence[CarrierCall], rivals: int) -> str:
+    if rivals and calls:
+        return f"{rivals + 1} attempts to this number are open at once: which call is whose cannot be told."
+    when = "then" if calls else "about then"
+    found = calls or near
+    return f"The carrier knows of {len(found)} calls to this number {when}: {', '.join(c.call_sid for c in found[:5])}."
