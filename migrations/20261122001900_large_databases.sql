@@ -272,6 +272,23 @@ language sql stable security definer set search_path = '' as $$
     'large', (select reltuples > 20000 from pg_catalog.pg_class where oid = 'public.calls'::regclass),
     'fingerprint', (select value from public.patchbay_state where key = 'judge_fingerprint')) $$;
 
+-- One call's story with what the rules want to know of it, in one answer: its jobs, its facts, our own numbers, the rules about numbers;
+-- alike: how many calls have this SID but for case and white space. Null when nothing carries the SID.
+create or replace function public.call_page(p_call_sid text) returns jsonb
+language plpgsql stable security definer set search_path = '' set timezone = 'UTC' set enable_seqscan = off as $$
+declare
+  v_story jsonb := public.call_story(p_call_sid);
+begin
+  if v_story is null then return null; end if;
+  return v_story || jsonb_build_object(
+    'jobs', coalesce((select jsonb_agg(to_jsonb(j) order by j.job_at desc, j.job_id desc) from (
+      select * from public.job_results r where r.call_sid = p_call_sid order by r.job_at desc, r.job_id desc limit 5) as j), '[]'),
+    'facts', public.judge_facts(array[p_call_sid]),
+    'own_numbers', coalesce((select jsonb_agg(o.number) from public.own_numbers o where o.confirmed is not false), '[]'),
+    'rules', coalesce((select jsonb_agg(to_jsonb(r)) from public.number_rules r where r.ended_at is null), '[]'),
+    'alike', (select count(*) from public.calls c where lower(btrim(c.call_sid)) = lower(btrim(p_call_sid))));
+end $$;
+
 -- What differs from the rows of the newest calls, and from the invariant of their slots: kind and how many. (link_drift looks at everything.)
 create or replace function public.patchbay_drift_of_newest(p_calls int) returns table (kind text, n int)
 language sql stable security definer set search_path = '' set enable_seqscan = off as $$
@@ -322,6 +339,6 @@ create or replace function public.patchbay_schema_version() returns text languag
 $$ select '20261122001900' $$;
 
 select public.patchbay_lock_down(array['contradicting_calls', 'duplicate_slots', 'note_claims', 'conflict_counts', 'list_conflicts', 'unlinked_by_number',
-  'search_calls', 'worklist_matching', 'judging_state']);
+  'search_calls', 'worklist_matching', 'judging_state', 'call_page']);
 
 notify pgrst, 'reload schema';

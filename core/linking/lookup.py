@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from core.errors import BadInput, NotFound
-from core.linking import fields, matching, sentences, stages
+from core.linking import fields, matching, own_numbers, ruled_numbers, sentences, stages
 from core.linking.results import Story
 from core.linking.worklist import NEWEST_FIRST
 from core.model import call_sid as sids
 from core.model import phone
+from core.model.number_rules import NumberRule
 from core.model.records import Call, Lead, LinkEvent
 from core.model.rows import all_in_utc, in_utc
 from core.settings import Settings
-from core.store.gateway import AnyOf, Gateway, Order, Row, Where
+from core.store.gateway import AnyOf, Gateway, Row, Where
 
 MOST_MATCHES = 25
 MOST_SIDS = 20
@@ -70,15 +71,31 @@ def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) ->
     :param now: the time at which ``pending`` is judged.
     :raises NotFound: when there is no such call.
     """
-    told = gateway.call("call_story", p_call_sid=call_sid)
+    told = gateway.call("call_page", p_call_sid=call_sid)
     if not told or not told.get("call"):
         raise _no_call(call_sid)
+    return _story(gateway, told, settings, now)
+
+
+def whole(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) -> Story | None:
+    """The story of the one call that a whole SID names; None where no call, or several, are written like it."""
+    told = gateway.call("call_page", p_call_sid=call_sid)
+    if not told or not told.get("call") or told["alike"] != 1:
+        return None
+    return _story(gateway, told, settings, now)
+
+
+def _story(gateway: Gateway, told: Row, settings: Settings, now: datetime) -> Story:
     call = sentences.as_of(Call.from_row(told["call"]), now, settings.link_grace_seconds)
     lead = Lead.from_row(in_utc(told["lead"])) if told.get("lead") else None
     history = tuple(LinkEvent.from_row(row) for row in told.get("history") or ())
     detail = sentences.about(gateway, [call], settings).details.get(call.call_sid)
     events, transcripts = all_in_utc(told.get("events")), all_in_utc(told.get("transcripts"))
-    jobs = all_in_utc(_jobs(gateway, call))
+    jobs = all_in_utc(told["jobs"])
+    rules = ruled_numbers.holding(map(NumberRule.from_row, told["rules"]), now)
+    own = own_numbers.configured(settings) | set(told["own_numbers"])
+    own |= {number for number, rule in rules.items() if rule.verdict == "own"}
+    candidates = matching.candidates_by(gateway, told["facts"], own, settings.default_region, rules)
     ended = bool(told["call"].get("ended"))
     known = stages.Known(call, ended, events, transcripts, lead, history, call.cause, detail, jobs)
     return Story(
@@ -91,7 +108,7 @@ def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) ->
         transcripts=transcripts,
         recordings=all_in_utc(told.get("recordings")),
         lead=lead,
-        candidates=matching.candidates(gateway, [call], settings)[call.call_sid],
+        candidates=candidates.get(call.call_sid, ()),
         history=history,
         mentions=tuple(told.get("mentions") or ()),
         lead_calls=tuple(told.get("lead_calls") or ()),
@@ -100,12 +117,6 @@ def story(gateway: Gateway, call_sid: str, settings: Settings, now: datetime) ->
         stages=stages.strip(known),
         job=jobs[0] if jobs else None,
     )
-
-
-def _jobs(gateway: Gateway, call: Call) -> list[Row]:
-    """The jobs whose result names the call, newest first."""
-    newest = (Order("job_at", descending=True), Order("job_id", descending=True))
-    return gateway.select("job_results", where=(Where("call_sid", "eq", call.call_sid),), order=newest, limit=5)
 
 
 def _named(gateway: Gateway, named: Sequence[str]) -> list[Call]:

@@ -46,9 +46,16 @@ def candidates(gateway: Gateway, calls: Sequence[Call], settings: Settings) -> d
     sids = list(found)
     for start in range(0, len(sids), CALLS_AT_ONCE):
         rows = gateway.call("judge_facts", p_sids=sids[start : start + CALLS_AT_ONCE])
-        for facts, assessment in assess_all(gateway, rows, own, settings.default_region, rules):
-            found[facts.call_sid] = assessment.candidates
+        found.update(candidates_by(gateway, rows, own, settings.default_region, rules))
     return found
+
+
+def candidates_by(
+    gateway: Gateway, rows: Iterable[Row], own: AbstractSet[str], region: str, rules: Rules
+) -> dict[str, tuple[Candidate, ...]]:
+    """The same from what the rules want to know, where that was read already; see :func:`assess_all`."""
+    assessed = assess_all(gateway, rows, own, region, rules)
+    return {facts.call_sid: assessment.candidates for facts, assessment in assessed}
 
 
 def assess_all(

@@ -1,5 +1,6 @@
 """The rules about numbers that hold now: what the judge, the candidates and bulk linking ask for."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from core.model.number_rules import NumberRule, Rules
@@ -17,8 +18,13 @@ def in_force(gateway: Gateway) -> Rules:
         rows = gateway.select("number_rules", where=where, order=(Order("id"),), limit=RULES_AT_ONCE)
         found += [NumberRule.from_row(row) for row in rows]
         if len(rows) < RULES_AT_ONCE:
-            return {rule.number: rule for rule in found if rule.holds(now)}
+            return holding(found, now)
         last = found[-1].id
+
+
+def holding(rules: Iterable[NumberRule], now: datetime) -> Rules:
+    """Those of some rules that hold at a time, by number."""
+    return {rule.number: rule for rule in rules if rule.holds(now)}
 
 
 def never_linked(gateway: Gateway) -> Rules:

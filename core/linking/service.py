@@ -281,6 +281,9 @@ class Linking:
         :raises BadInput: when the text is empty or too long to mean a call.
         :raises NotFound: when no call matches.
         """
+        _, named = lookup.understood(text)
+        if len(named) == 1 and (story := lookup.whole(self._gateway, named[0], self._settings, self._now())):
+            return story
         calls, more = lookup.find(self._gateway, text, self._settings.default_region)
         if len(calls) == 1:
             return self.story(calls[0].call_sid)
