@@ -14,7 +14,7 @@ from dashboard.queue_reads import Recurring
 
 SIMULATED = "Simulated carrier: nothing is dialled."
 HOW_PLAYED = "No Twilio account is set: calls are played inside this machine, and everything else is real."
-LEFT_ALONE = "Jobs that Patchbay did not schedule are left to a worker with an account."
+LEFT_ALONE = "Only jobs that were scheduled without an account are played; others are left to a worker that has one."
 
 VIEW_WORDS: Mapping[str, str] = {
     "all": "All",

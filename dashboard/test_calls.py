@@ -169,7 +169,8 @@ def verdict(watched: Watched) -> tuple[str, str, str]:
     if broken is not None:
         return "pb-bad", "✗", f"It broke at “{broken.title}”: {broken.cause or 'no cause is known'}"
     if not watched.over:
-        return "pb-wait", "○", "Under way"
+        waiting = next((stage for stage in watched.stages if stage.state == "waiting"), None)
+        return "pb-wait", "○", (waiting.cause if waiting else None) or "The call goes on until somebody hangs up."
     linked = any(stage.stage == "linked" and stage.state == "green" for stage in watched.stages)
     what = f"linked to lead {watched.call.lead_id}" if linked else "no lead was chosen"
     return "pb-ok", "✓", f"Every stage worked, {what}{_took(watched)}"
