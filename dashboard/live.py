@@ -9,8 +9,10 @@ from html import escape
 
 import streamlit as st
 
+from core import app as console
 from core.errors import Unavailable
-from core.linking import LiveCall, LiveCalls, LiveLine, Story
+from core.inbound import readiness
+from core.linking import Check, LiveCall, LiveCalls, LiveLine, Story
 from core.linking.live import MOST_CALLS
 from core.linking.stages import FINAL
 from core.model.records import LinkEvent
@@ -149,31 +151,36 @@ def growing(part: Callable[[Story, LiveCall | None], None], told: Story) -> None
 
     :param part: draws it; told the call in progress, or None when it is over.
     """
-    if of(told) is None:
-        part(told, None)
-        return
-    name = f"{part.__name__}.{told.call_sid}"
+    lives = of(told) is not None
+    part_name, kept_as = part.__name__, f"live.last.{told.call_sid}"
 
     def refreshed() -> None:
-        last: tuple[Story, LiveCall] | None = state.value(f"live.last.{name}")
+        kept: dict[str, tuple[Story, LiveCall]] = state.value(kept_as, {})
+        last = kept.get(part_name)
         try:
-            now = of(told)
+            now = of(told) if lives else None
             if last and (now is None or now.link_mark != last[1].link_mark):
-                state.set_value(f"live.last.{name}", None)
+                state.set_value(kept_as, None)  # for every part, so that the page is read once
                 _settle()
             shown = reads.live_story(told.call_sid, now.mark) if now else told
         except Unavailable:
             part(*(last or (told, None)))
             return
         if now:
-            state.set_value(f"live.last.{name}", (shown, now))
+            state.set_value(kept_as, {**kept, part_name: (shown, now)})
         part(shown, now)
 
-    refreshed.__name__ = part.__name__
-    st.fragment(guarded(refreshed), run_every=EVERY_SECONDS, key=f"live_{part.__name__}")()
+    refreshed.__name__ = part_name
+    every = EVERY_SECONDS if lives else None  # a fragment all the same: nothing moves when the call is over
+    st.fragment(guarded(refreshed), run_every=every, key=f"live_{part_name}")()
 
 
 def _settle() -> None:
     for cached in (reads.lookup, reads.story, reads.live_call, reads.figures):
         cached.clear()
     st.rerun()
+
+
+def inbound_check() -> Check:
+    """The System page's line about inbound calls."""
+    return readiness.check(console.shared().settings)

@@ -30,6 +30,7 @@ from core.cli import (
 )
 from core.cli.answers import Answer
 from core.errors import BadInput, Unavailable
+from core.inbound import readiness
 from core.linking import (
     Command,
     Matches,
@@ -304,7 +305,7 @@ def _doctor(_settings: Settings, _words: argparse.Namespace) -> Answering:
     def answer(app: App) -> Answer:
         with contextlib.suppress(Unavailable):
             app.telephony.refresh_numbers()  # what came of it is the check's line
-        found = [*app.linking.doctor(), app.telephony.check()]
+        found = [*app.linking.doctor(), app.telephony.check(), readiness.check(app.settings)]
         document = {"ok": all(check.ok for check in found), "checks": [check.to_json() for check in found]}
         return Answer(document, text.checks(found))
 

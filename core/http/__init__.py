@@ -45,7 +45,7 @@ def server_parts(warm: Sequence[str] = (), page: Path | None = None) -> dict[str
             door.gate,
             Middleware(BodyGuard),
         ],
-        "lifespan": _lifespan(warm, services),
+        "lifespan": _lifespan((*warm, *arrivals.warm), services),
     }
 
 

@@ -6,15 +6,15 @@ from core import app as application
 from core.http.media_streams import MediaStreams
 from core.http.webhooks import Webhooks
 from core.inbound.auto_link import AutoLink
-from core.inbound.backlog import Backlog
+from core.inbound.backlog import backlog_of
 from core.inbound.inbox import Inbox, Replaying
 from core.inbound.voice import Voice
 from core.linking import Linking
 from core.settings import Settings
-from core.store.database_name import database_name
-from core.store.embedded import default_folder
 from core.store.gateway import Gateway
 from core.telephony.signatures import Signatures
+
+SPEAKING_MODULES = ("openai.resources.realtime.realtime", "openai.types.realtime", "websockets.asyncio.client")
 
 
 class Arrivals:
@@ -29,6 +29,11 @@ class Arrivals:
         self.auto_link = AutoLink(_ways)
         self.inbox = Inbox(lambda: application.shared().gateway, self._backlog, saved=self.auto_link.saved)
 
+    @property
+    def warm(self) -> tuple[str, ...]:
+        """Modules to import before the first call: they would keep every other caller waiting for a second."""
+        return SPEAKING_MODULES if self._settings.openai_api_key else ()
+
     def routes(self) -> list[BaseRoute]:
         """Twilio's paths."""
         settings = self._settings
@@ -40,12 +45,6 @@ class Arrivals:
     def replaying(self) -> Replaying:
         """What writes the backlog; to be started with the server and stopped with it."""
         return Replaying(self.inbox)
-
-
-def backlog_of(settings: Settings) -> Backlog:
-    """What waits for the database of these settings, whatever its password is by now."""
-    url = settings.supabase_url if settings.data_source == "supabase" else settings.database_url
-    return Backlog(settings.data_dir or default_folder(), database_name(url) if url else "embedded")
 
 
 def _ways() -> tuple[Linking, Gateway]:

@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from core.errors import PatchbayError, Unavailable
+from core.settings import Settings
+from core.store.database_name import database_name
+from core.store.embedded import default_folder
 
 Write: TypeAlias = Callable[[str, Mapping[str, Any]], None]
 """Writes one item of a kind; raises :class:`core.errors.Unavailable` where it has to wait."""
@@ -160,3 +163,9 @@ class Backlog:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+
+
+def backlog_of(settings: Settings) -> Backlog:
+    """What waits for the database of these settings, whatever its password is by now."""
+    url = settings.supabase_url if settings.data_source == "supabase" else settings.database_url
+    return Backlog(settings.data_dir or default_folder(), database_name(url) if url else "embedded")

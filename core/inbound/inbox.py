@@ -71,7 +71,10 @@ class Inbox:
         """Write what waits; returns how much was written."""
         if self._backlog.is_empty():
             return 0
-        return self._backlog.replay(self._write)
+        written = self._backlog.replay(self._write)
+        if written:
+            self._answered()
+        return written
 
     def close(self) -> None:
         """Close what is open; what waits stays on disk."""

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import own_numbers, reads, repair_twilio
+from dashboard import live, own_numbers, reads, repair_twilio
 from pages.system import checks, facts
 
 
@@ -13,7 +13,7 @@ def render() -> None:
     found = reads.system()
     left, right = st.columns([58, 42], gap="medium")
     with left:
-        checks.show((*found.checks, repair_twilio.check()))
+        checks.show((*found.checks, repair_twilio.check(), live.inbound_check()))
         facts.own_numbers(found.own_numbers)
         facts.dialable(found)
     with right, st.container(key="panel_system"):

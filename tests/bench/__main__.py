@@ -25,7 +25,7 @@ from core.app import build
 from core.settings import Settings
 from core.store.embedded import EmbeddedServer
 from core.store.migrate import migrate
-from tests.bench import evidence, installing, outbound, reading, writing
+from tests.bench import evidence, inbound, installing, outbound, reading, writing
 from tests.bench.project import Project
 from tests.bench.reading import Bare
 from tests.bench.timing import Case, Pair, measure
@@ -34,7 +34,7 @@ from tests.contract.rest import BINARY, prepare
 
 MORE_WRITES = 3
 """Writes are short and jittery: so many times more rounds."""
-KINDS = ("pages", "key", "writes", "pandas", "captured", "queue")
+KINDS = ("pages", "key", "writes", "pandas", "captured", "queue", "inbound")
 _BUILT = "create table bare.built ()"
 """Marks a database whose building came to its end."""
 
@@ -46,6 +46,7 @@ def main() -> None:
         url = stack.enter_context(_server(words.keep))
         rules = evidence.measure(url) if "captured" in words.only else {}
         queue = outbound.measure(url) if "queue" in words.only else {}
+        arriving = inbound.measure(url) if "inbound" in words.only else {}
         sites = [stack.enter_context(_site(url, calls, words)) for calls in sorted(words.calls)]
         pairs = _measured(sites, words.rounds)
         for site in sites if "pandas" in words.only else ():
@@ -55,7 +56,8 @@ def main() -> None:
         results = {site.calls: site.results | {"cases": [p.to_json() for p in pairs[site.calls]]} for site in sites}
     print(f"\ntook {time.perf_counter() - began:.0f} s on {_machine()}")
     if words.json:
-        report = {"machine": _machine(), "seed": words.seed, "sizes": results, "captured": rules, "queue": queue}
+        measured = {"captured": rules, "queue": queue, "inbound": arriving}
+        report = {"machine": _machine(), "seed": words.seed, "sizes": results, **measured}
         words.json.write_text(json.dumps(report, indent=2) + "\n")
 
 

@@ -65,6 +65,7 @@ class Server:
     """One console process, ended by its process group.
 
     :param database: what DATABASE_URL is; empty for none.
+    :param environment: further variables; ``{url}`` in a value is the console's address.
     """
 
     def __init__(self, database: str, log: Path, **environment: str) -> None:
@@ -77,7 +78,7 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, "DATABASE_URL": database, **environment},
+                env={**os.environ, "DATABASE_URL": database, **self._own(environment)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -88,6 +89,9 @@ class Server:
     def cookie(self) -> Cookie:
         """The session of whoever follows the printed link, which works once."""
         return sign_in(self.url, self.log.read_text)
+
+    def _own(self, environment: dict[str, str]) -> dict[str, str]:
+        return {name: value.replace("{url}", self.url) for name, value in environment.items()}
 
     def _wait(self) -> None:
         end = time.monotonic() + 40

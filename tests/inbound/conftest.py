@@ -18,8 +18,7 @@ from twilio.request_validator import RequestValidator
 
 from core import app as application
 from core.http import server_parts
-from core.http.arrivals import backlog_of
-from core.inbound.backlog import Backlog
+from core.inbound.backlog import Backlog, backlog_of
 from core.settings import Settings
 from core.store.postgres import PostgresGateway
 from tests.database.conftest import cluster_folder, cluster_user, connection, db, gateway, pg18

@@ -32,12 +32,16 @@ class Realtime:
     :ivar refuses: every connection is refused.
     :ivar drops_at: the connection is dropped when this event would be sent.
     :ivar late_seconds: so long after the reply the caller's words are known.
+    :ivar slow_seconds: between two pieces of a reply's audio.
+    :ivar mishears: the caller's words cannot be transcribed.
     """
 
     url: str = ""
     refuses: bool = False
     drops_at: str | None = None
     late_seconds: float = 0.2
+    slow_seconds: float = 0.0
+    mishears: bool = False
     sessions: list[dict[str, Any]] = field(default_factory=list)
     received: list[dict[str, Any]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
@@ -89,6 +93,11 @@ class _Session:
         if kind == "session.update":
             self.peer.sessions.append(event["session"])
             await self.send("session.updated", session=event["session"])
+        elif kind == "input_audio_buffer.commit" and self.speaking:
+            self.speaking = False
+            item = f"item_u{self.turn}"
+            await self.send("input_audio_buffer.committed", item_id=item, previous_item_id=None)
+            self.later.add(asyncio.create_task(self.transcribe(item, f"User said {self.turn}\n")))
         elif kind == "response.create":
             await self.speak("item_first", "Hello, this is Patchbay.")
 
@@ -108,9 +117,10 @@ class _Session:
         await self.send("input_audio_buffer.speech_stopped", audio_end_ms=0, item_id=item)
         await self.send("input_audio_buffer.committed", item_id=item, previous_item_id=None)
         await self.send("conversation.item.added", item=_item(item, "user"), previous_item_id=None)
-        await self.speak(f"item_a{turn}", f"Assistant reply {turn}")
-        task = asyncio.create_task(self.transcribe(item, f"User said {turn}\n"))
-        self.later.add(task)
+        speaking = asyncio.create_task(self.speak(f"item_a{turn}", f"Assistant reply {turn}"))
+        self.later |= {speaking, asyncio.create_task(self.transcribe(item, f"User said {turn}\n"))}
+        if not self.peer.slow_seconds:
+            await speaking
 
     async def speak(self, item: str, words: str) -> None:
         await self.send("conversation.item.added", item=_item(item, "assistant"), previous_item_id=None)
@@ -118,6 +128,7 @@ class _Session:
         for _ in range(5):
             delta = base64.b64encode(bytes([0x11]) * 1600).decode()
             await self.send("response.output_audio.delta", **place, delta=delta)
+            await asyncio.sleep(self.peer.slow_seconds)
         half = len(words) // 2
         for part in (words[:half], words[half:]):
             await self.send("response.output_audio_transcript.delta", **place, delta=part)
@@ -125,10 +136,12 @@ class _Session:
 
     async def transcribe(self, item: str, words: str) -> None:
         await asyncio.sleep(self.peer.late_seconds)
-        usage = {"type": "duration", "seconds": 1.0}
         kind = "conversation.item.input_audio_transcription.completed"
+        body: dict[str, Any] = {"transcript": words, "usage": {"type": "duration", "seconds": 1.0}}
+        if self.peer.mishears:
+            kind, body = kind.replace("completed", "failed"), {"error": {"type": "server_error", "code": "bad_audio"}}
         try:
-            await self.send(kind, item_id=item, content_index=0, transcript=words, usage=usage)
+            await self.send(kind, item_id=item, content_index=0, **body)
         except _Dropped:
             await self.line.close(1011)
         except websockets.ConnectionClosed:

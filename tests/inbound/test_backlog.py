@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,80 @@ def test_items_come_back_in_order_and_once(tmp_path: Path) -> None:
     assert [item["n"] for _, item in written(backlog)] == [0, 1, 2, 3, 4]
     assert backlog.is_empty()
     assert written(backlog) == []
+
+
+def test_what_waits_is_counted_and_spread_over_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.inbound.backlog.LONGEST_FILE", 10)
+    backlog = Backlog(tmp_path, "db")
+    for n in range(25):
+        backlog.keep("line", {"n": n})
+    assert (backlog.count(), len(list(tmp_path.rglob("*.open")))) == (25, 3)
+    assert [item["n"] for _, item in written(backlog)] == list(range(25))
+    assert backlog.count() == 0
+
+
+def test_two_servers_share_a_folder(tmp_path: Path) -> None:
+    ours, theirs = Backlog(tmp_path, "db"), Backlog(tmp_path, "db")
+    seen: list[str] = []
+    ours.keep("line", {"n": "ours, open"})
+    theirs.replay(lambda kind, item: seen.append(item["n"]))
+    assert seen == [], "what another server is writing is left alone"
+    ours.close()
+    theirs.replay(lambda kind, item: seen.append(item["n"]))
+    assert seen == ["ours, open"]
+    ours.keep("line", {"n": "later"})
+    theirs.keep("line", {"n": "theirs"})
+    assert sorted(item["n"] for backlog in (ours, theirs) for _, item in written(backlog)) == ["later", "theirs"]
+
+
+def test_a_half_written_line_is_kept_aside_and_the_rest_is_written(tmp_path: Path) -> None:
+    backlog = Backlog(tmp_path, "db")
+    backlog.keep("line", {"n": 1})
+    backlog.close()
+    for path in tmp_path.rglob("*.open"):
+        path.write_text(path.read_text() + '["line", {"n"')
+    assert [item["n"] for _, item in written(Backlog(tmp_path, "db"))] == [1]
+
+
+def test_whatever_goes_wrong_with_saving_it_is_kept(tmp_path: Path) -> None:
+    def broken() -> Any:
+        raise RuntimeError("a bug")
+
+    inbox = Inbox(broken, Backlog(tmp_path, "db"))
+    assert inbox.take_callback(StatusCallback(SID, "ringing")) is False
+    assert [kind for kind, _ in written(Backlog(tmp_path, "db"))] == []
+    inbox.close()
+    assert [kind for kind, _ in written(Backlog(tmp_path, "db"))] == ["callback"]
+
+
+def test_while_the_database_is_away_one_caller_asks_and_the_others_do_not_wait(tmp_path: Path) -> None:
+    asked = []
+
+    def slow() -> Any:
+        asked.append(1)
+        time.sleep(0.3)
+        raise DatabaseDown("The database does not answer.")
+
+    inbox = Inbox(slow, Backlog(tmp_path, "db"))
+    inbox.take_callback(StatusCallback(SID, "ringing"))
+    inbox._spared_until = 0.0
+    callers = [threading.Thread(target=inbox.take_callback, args=(StatusCallback(SID, "ringing"),)) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(asked) == 2
+
+
+def test_broken_characters_do_not_lose_the_words(flaky: Flaky, tmp_path: Path) -> None:
+    inbox = Inbox(flaky, Backlog(tmp_path, "db"))
+    flaky.is_away = True
+    inbox.take_line(Line(SID, "user", "half \ud83d a smile\0", AT, "m1"))
+    flaky.is_away = False
+    assert inbox.replay() == 1
+    inbox.take_line(Line(SID, "user", "and \udc00 another", AT, "m2"))
+    found = flaky.gateway.select("conversation_transcripts", order=[Order("id")])
+    assert [row["content"] for row in found] == ["half ? a smile", "and ? another"]
 
 
 def test_what_has_to_wait_on_stays(tmp_path: Path) -> None:

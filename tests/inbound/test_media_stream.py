@@ -158,6 +158,148 @@ def test_the_caller_vanishes_in_the_middle(twilio: Peer, openai: Realtime, frame
         )
 
 
+class Caller:
+    """Twilio's side by hand: what streamdouble would never send."""
+
+    def __init__(self, twilio: Peer, call_sid: str = SID) -> None:
+        self._url = twilio.base.replace("http", "ws") + "/media-stream"
+        self.identity = protocol.StreamIdentity(call_sid=call_sid)
+        self.parameters = {"token": Signatures(AUTH_TOKEN, None).stream_token(call_sid)}
+        self.sent = 0
+
+    async def __aenter__(self) -> "Caller":
+        self.line = await websockets.connect(self._url, max_size=None)
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.line.close()
+
+    async def start(self) -> None:
+        await self.say(protocol.build_connected())
+        await self.say(protocol.build_start(self.identity, 1, custom_parameters=self.parameters))
+
+    async def say(self, message: Any) -> None:
+        await self.line.send(message if isinstance(message, str | bytes) else json.dumps(message))
+
+    async def speak(self, frames: list[bytes]) -> None:
+        for frame in frames:
+            self.sent += 1
+            at = self.sent * 20
+            await self.say(protocol.build_media(self.identity, self.sent + 1, self.sent, at, frame))
+            await asyncio.sleep(0.005)
+
+    async def is_cut(self) -> bool:
+        try:
+            async with asyncio.timeout(5):
+                async for _ in self.line:
+                    pass
+        except TimeoutError:
+            return False
+        except websockets.ConnectionClosed:
+            pass
+        return True
+
+
+def test_the_last_words_before_hanging_up_are_written(twilio: Peer, openai: Realtime) -> None:
+    async def scene() -> None:
+        async with Caller(twilio) as caller:
+            await caller.start()
+            await caller.speak([LOUD] * 30)
+            await asyncio.sleep(0.3)
+            await caller.say({"event": "stop", "streamSid": caller.identity.stream_sid, "stop": {}})
+
+    asyncio.run(scene())
+    assert eventually(lambda: ("user", "User said 1") in transcript(twilio))
+    assert openai.complaints == []
+
+
+def test_words_that_come_after_hanging_up_in_the_middle_of_a_reply_are_written(twilio: Peer, openai: Realtime) -> None:
+    openai.slow_seconds, openai.late_seconds = 0.15, 0.7
+
+    async def scene() -> None:
+        async with Caller(twilio) as caller:
+            await caller.start()
+            await caller.speak(TURN)
+            await asyncio.sleep(0.2)
+            caller.line.transport.abort()
+
+    asyncio.run(scene())
+    expected = {("user", "User said 1"), ("assistant", "Assistant reply 1")}
+    assert eventually(lambda: set(transcript(twilio)) == expected), transcript(twilio)
+
+
+def test_words_that_cannot_be_transcribed_leave_their_place(twilio: Peer, openai: Realtime) -> None:
+    openai.mishears = True
+    asyncio.run(call(twilio, turns=1))
+    assert eventually(lambda: transcript(twilio) == [("user", "[inaudible]"), ("assistant", "Assistant reply 1")])
+
+
+def test_a_second_stream_of_a_call_is_turned_away(twilio: Peer, openai: Realtime) -> None:
+    async def scene() -> bool:
+        async with Caller(twilio) as first:
+            await first.start()
+            await first.speak([SILENT] * 20)
+            async with Caller(twilio) as second:
+                second.parameters = {"token": first.parameters["token"]}
+                await second.start()
+                cut = await second.is_cut()
+            await first.speak(TURN)
+            await asyncio.sleep(0.5)
+        return cut
+
+    assert asyncio.run(scene())
+    assert len(openai.sessions) == 1
+    assert eventually(lambda: len(transcript(twilio)) == 2), "the first one goes on"
+
+
+def test_a_token_opens_one_stream(twilio: Peer, openai: Realtime) -> None:
+    token = Signatures(AUTH_TOKEN, None).stream_token(SID)
+    asyncio.run(call(twilio, turns=1, token=token))
+    asyncio.run(call(twilio, turns=1, token=token))
+    assert len(openai.sessions) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\x00\x01",
+        "no JSON",
+        "[" * 5000,
+        "[]",
+        '{"event": "start"}',
+        '{"event": "start", "start": {"callSid": 1}}',
+        '{"event": "start", "start": {"callSid": "CA\\u0000"}}',
+        '{"event": ' + "1" * 5000 + "}",
+        '{"event": "connected", "pad": "' + "x" * 100_000 + '"}',
+    ],
+)
+def test_hostile_messages_before_the_proof_end_the_stream(
+    twilio: Peer, openai: Realtime, message: str | bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> bool:
+        async with Caller(twilio) as caller:
+            await caller.say(message)
+            return await caller.is_cut()
+
+    assert asyncio.run(scene())
+    assert openai.sessions == []
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("message", [{"event": "media"}, {"event": "media", "media": {"payload": 7}}, "x" * 100_000])
+def test_nonsense_in_a_stream_ends_it_and_keeps_what_was_said(twilio: Peer, openai: Realtime, message: Any) -> None:
+    async def scene() -> bool:
+        async with Caller(twilio) as caller:
+            await caller.start()
+            await caller.speak(TURN)
+            await asyncio.sleep(0.4)
+            await caller.say(message)
+            return await caller.is_cut()
+
+    assert asyncio.run(scene())
+    assert eventually(lambda: len(transcript(twilio)) == 2)
+
+
 def test_nothing_leaks_over_many_calls(twilio: Peer, openai: Realtime) -> None:
     sids = [f"CA{n:032x}" for n in range(30)]
 

@@ -1,7 +1,10 @@
 """Callbacks and TwiML over real HTTP, with Twilio's signature and without."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.inbound.conftest import OWN, SID, THEIRS, Starting, form
@@ -75,6 +78,62 @@ def test_a_callback_without_a_call_is_named(serve: Starting) -> None:
     twilio = serve()
     answer = twilio.post("/call-events", {"CallStatus": "completed"})
     assert (answer.status_code, "CallSid" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("variant", [SID.lower(), SID.upper(), f" {SID} "])
+def test_a_variant_of_a_sid_is_the_same_call(serve: Starting, variant: str) -> None:
+    twilio = serve()
+    twilio.post("/call-events", form(status="ringing"))
+    assert twilio.post("/call-events", form(variant)).status_code == 200
+    assert twilio.rows("call_sid, call_status") == [(SID, "completed")]
+
+
+def test_hostile_forms_are_refused(serve: Starting) -> None:
+    twilio = serve()
+
+    def endless() -> Iterator[bytes]:
+        yield b"CallSid=CA"
+        for _ in range(500):
+            yield b"1" * 10_000
+
+    def answer(content: Any, **headers: str) -> int:
+        try:
+            with httpx.Client(timeout=20) as client:
+                return client.post(twilio.base + "/call-events", content=content, headers=headers).status_code
+        except httpx.WriteError:
+            return 403  # it hung up in the middle
+
+    assert answer(endless()) == 403
+    many = "&".join(f"a{n}=1" for n in range(5000))
+    for body in ("x" * 70_000, many, "%ff%fe=1", "CallSid=%00", b"\xff\xfe", "--b\r\n"):
+        assert answer(body) == 403, body[:20]
+    assert answer("a=1", **{"Content-Type": "multipart/form-data; boundary=b"}) == 403
+    assert twilio.rows("call_sid") == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"CallSid": "CA" + "x" * 60},
+        {"CallSid": "CA\0"},
+        {"CallSid": "   "},
+    ],
+)
+def test_a_signed_form_that_means_no_call_is_a_bad_request(serve: Starting, more: dict[str, str]) -> None:
+    assert serve().post("/call-events", {**form(), **more}).status_code == 400
+
+
+def test_odd_values_in_a_signed_form_do_no_harm(serve: Starting) -> None:
+    twilio = serve()
+    odd = {
+        "CallDuration": "9" * 30,
+        "SequenceNumber": "-1",
+        "Timestamp": "yesterday",
+        "From": "x" * 5000,
+        "Nul": "a\0b",
+    }
+    assert twilio.post("/call-events", form(**odd)).status_code == 200
+    assert twilio.rows("call_status, call_duration, length(from_number)") == [("completed", None, 100)]
 
 
 def test_twiml_connects_a_stream_with_parameters(serve: Starting) -> None:
