@@ -96,14 +96,19 @@ class Lead:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Lead":
         """A row of ``leads``, or of ``leads_with_keys`` and ``leads_by_ids``."""
-        plain = ("id", "name", "phone", "email", "lead_status", "notes", "call_sid")
-        known: dict[str, Any] = {name: row.get(name) for name in plain}
+        texts = ("name", "phone", "email", "lead_status", "notes", "call_sid")
         return cls(
-            **known,
+            row["id"],
+            **{name: _text(row.get(name)) for name in texts},
             created_at=parse_time(row.get("created_at")),
             last_contacted_at=parse_time(row.get("last_contacted_at")),
             row=dict(row),
         )
+
+
+def _text(value: Any) -> str | None:
+    """A text column, whatever type the customer gave it (a numeric phone, JSON notes)."""
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from core.app import build
 from core.errors import PatchbayError
-from core.linking import judge
+from core.linking import WorklistFilter
 from core.settings import Settings
 from core.store import uninstall
 from core.store.migrate import migrate, script
-from core.store.postgres import PostgresGateway
 
 Connection = psycopg.Connection[Any]
 
@@ -77,10 +77,18 @@ def test_columns_of_other_types_are_read_as_text(cluster: Any, types: str) -> No
             theirs.execute(statement.encode())
         assert theirs.execute("select message from link_errors").fetchall() == []
         assert theirs.execute("select lead_id, call_sid from lead_mentions").fetchall() == [(1, "CA0000000001")]
-        gateway = PostgresGateway(url)
-        judge.run(gateway, Settings.load(env={"DATABASE_URL": url}))
-        gateway.close()
-        rows = theirs.execute("select call_sid, lead_id, best_lead_id from calls order by 1").fetchall()
+        app = build(Settings.load(env={"DATABASE_URL": url}))
+        app.linking.judge()
+        assert app.linking.find_leads("Ann").items
+        assert app.linking.lead_story(1).lead.id == 1
+        assert app.linking.lookup("CA02") is not None
+        app.linking.candidates("CA02")
+        app.linking.worklist(WorklistFilter(text="Ann"))
+        theirs.execute("select link_dialled_call('CA03', 1, now())")
+        theirs.execute("update leads set call_sid = 'CA0000000001' where id = 1")
+        theirs.execute("select unlink_call('CA03')")
+        app.close()
+        rows = theirs.execute("select call_sid, lead_id, best_lead_id from calls order by 1 limit 2").fetchall()
         assert rows == [("CA0000000001", 1, None), ("CA02", None, 1)]
 
 
