@@ -16,13 +16,15 @@ from typing import Any
 
 from core.errors import PatchbayError, Unavailable
 from core.outbound.connection import PATIENCE, QueueConnection
-from core.outbound.jobs import QUEUE, moment
+from core.outbound.jobs import NOT_DIALLED, QUEUE, moment
 from core.outbound.processor import Again, Never, NotOurs, Processor, Taken
 
 HANDED_BACK_SECONDS = 30
 MOST_HANDED_BACK = 10
 """A job that is not ours is handed back this often, for another worker to take it; then it fails, with the reason."""
 WAKE_SECONDS = 0.2
+LONGEST_JOB_SECONDS = 35.0
+"""A carrier's time limits and the database's together are shorter."""
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +99,7 @@ class CallWorker:
                     raise Unavailable("The queue's worker ended by itself.", hint="It can be started again.")
         finally:
             self._running.clear()
-            await worker.close()
-            await asyncio.wait([running], timeout=PATIENCE)
+            await _ended(worker, running)
             threads.shutdown(wait=False)
 
     async def _reachable(self) -> None:
@@ -149,7 +150,7 @@ class CallWorker:
         from bullmq.custom_errors import DelayedError
 
         if job.attemptsStarted >= MOST_HANDED_BACK and not reason.always:
-            raise UnrecoverableError(f"{reason}, and no other worker took it.")
+            raise UnrecoverableError(f"{NOT_DIALLED}{reason}, and no other worker took it.")
         await job.moveToDelayed(int((time.time() + HANDED_BACK_SECONDS) * 1000), token)
         raise DelayedError()
 
@@ -160,6 +161,19 @@ class CallWorker:
             self._said = now
             kind = error.code if isinstance(error, PatchbayError) else type(error).__name__
             log.warning("the worker met an error of the queue: %s", kind)
+
+
+async def _ended(worker: Any, running: asyncio.Future[None]) -> None:
+    """Take no more jobs, let BullMQ's loop come to its end, and only then close.
+
+    BullMQ's own close waits for the tasks that there are: a job which the loop had got and not begun would be left.
+    """
+    worker.closing, worker.paused = True, False
+    worker.resume_event.set()
+    if worker.waiting:
+        worker.waiting.cancel()
+    await asyncio.wait([running], timeout=LONGEST_JOB_SECONDS)
+    await worker.close()
 
 
 def _finishing_worker() -> Any:
@@ -176,5 +190,11 @@ def _finishing_worker() -> Any:
                 return job
             await self.processJob(job, token)
             return None
+
+        async def processJob(self, job: Any, token: str) -> Any:
+            following = await super().processJob(job, token)
+            while following is not None and self.closing:  # it came with the answer to the one before
+                following = await super().processJob(following, following.token)
+            return following
 
     return FinishingWorker
