@@ -250,7 +250,8 @@ def _supabase(settings: Settings, answer_timeout: float) -> Gateway:
 
 def _over(settings: Settings, gateway: Gateway, url: str | None, server: EmbeddedServer | None = None) -> App:
     linking = Linking(gateway, settings)
-    queue = OutboundQueue(lambda: QueueConnection.of(settings, url), gateway, region=settings.default_region)
+    region, simulated = settings.default_region, not settings.names_twilio
+    queue = OutboundQueue(lambda: QueueConnection.of(settings, url), gateway, region=region, simulated=simulated)
     return App(
         settings=settings,
         gateway=gateway,

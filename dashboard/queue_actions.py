@@ -14,7 +14,7 @@ from dashboard.guard import guarded
 ASK, SURE = "queue.ask", "queue.sure"
 ACTIONS: tuple[Action, ...] = ("retry", "promote", "cancel")
 PERHAPS = (
-    "The worker that had this job ended over it, and nothing tells whether it had dialled. Ask the carrier for calls "
+    "Nothing tells whether the worker that had this job had dialled. Ask the carrier for calls "
     "to this number at that time first: tried again, the job calls."
 )
 

@@ -19,7 +19,7 @@ from core.model import phone
 from core.model.records import Call
 from core.outbound.attempts import Attempt, Attempts
 from core.outbound.jobs import QUEUE, Job
-from core.outbound.queue import LARGEST_PAGE, STALLED, OutboundQueue
+from core.outbound.queue import LARGEST_PAGE, OutboundQueue
 from core.store.gateway import AnyOf, Condition, Gateway, Order, Where
 
 Action: TypeAlias = Literal["retry", "promote", "cancel"]
@@ -75,8 +75,8 @@ class Entry:
 
     @property
     def perhaps_dialled(self) -> bool:
-        """A worker ended over it, and nothing tells whether it had dialled: only a person's word lets it be tried."""
-        return self.job.state == "failed" and self.attempt is None and STALLED in (self.job.failure or "")
+        """Nothing tells whether the worker that had it dialled: only a person's word lets it be tried."""
+        return self.attempt is None and self.job.perhaps_dialled
 
 
 @dataclass(frozen=True, slots=True)

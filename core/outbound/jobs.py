@@ -31,6 +31,9 @@ DEFAULT_OPTIONS: Mapping[str, Any] = {
 }
 """The backend's own: three attempts from two seconds on, results kept 7 days or the last 1000, failures 30 days."""
 
+NOT_DIALLED = "Not dialled: "
+"""How a failure begins that says that nothing was dialled. Of any other nobody knows, unless an attempt tells."""
+
 Priority: TypeAlias = Literal["high", "normal", "low"]
 E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 LONGEST_MESSAGE = 4000
@@ -55,6 +58,8 @@ class ScheduleRequest:
     :ivar cron: dial again and again by a cron expression (UTC); not with ``every``.
     :ivar key: the caller's own id of this request: the same key again gives the same job, never a second one.
     :ivar speak_first, initial_message: the backend's options of its media stream, handed on as they are.
+    :ivar simulated: scheduled where calls are only played: no worker that really dials takes the job, and a worker that
+        only plays takes no other.
     """
 
     to: str
@@ -69,6 +74,7 @@ class ScheduleRequest:
     key: str | None = None
     speak_first: bool | None = None
     initial_message: str | None = None
+    simulated: bool = False
 
     @property
     def recurring(self) -> bool:
@@ -137,6 +143,7 @@ class ScheduleRequest:
             "batchIndex": self.batch_index,
             "speakFirst": self.speak_first,
             "initialMessage": self.initial_message,
+            "simulated": self.simulated or None,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -288,6 +295,11 @@ class Job:
             returnvalue=redacted(result),
             options=redacted(raw.get("opts")),
         )
+
+    @property
+    def perhaps_dialled(self) -> bool:
+        """Failed, and its failure does not say that nothing was dialled: only an attempt of ours could tell."""
+        return self.state == "failed" and not (self.failure or "").startswith(NOT_DIALLED)
 
     @property
     def wait(self) -> float | None:

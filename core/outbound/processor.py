@@ -9,14 +9,17 @@ import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.errors import PatchbayError, Unavailable
 from core.outbound.attempts import Attempt, Attempts, Claim, State
 from core.outbound.carrier import Carrier, DialError, Dialled, Rejected, Retryable
-from core.outbound.jobs import DIALLING_JOBS, OUR_JOBS, QUEUE, CallOrder, Malformed
+from core.outbound.jobs import DIALLING_JOBS, NOT_DIALLED, QUEUE, CallOrder, Malformed
 from core.outbound.journal import Journal, Outcome
+
+DIAL_WITHIN = timedelta(seconds=60)
+"""From the claim on. Whoever stood still for longer (a machine that slept) may have been taken for dead meanwhile."""
 
 log = logging.getLogger(__name__)
 
@@ -72,17 +75,24 @@ class Processor:
         """
         if job.name not in DIALLING_JOBS:
             raise NotOurs(f"Patchbay's worker does not do jobs named {job.name[:60]!r}")
-        if self._simulated and OUR_JOBS not in job.job_id:
+        simulated = isinstance(job.data, Mapping) and job.data.get("simulated") is True
+        if self._simulated and not simulated:
             raise NotOurs("This worker only simulates calls, since no Twilio account is set", always=True)
+        if simulated and not self._simulated:
+            raise NotOurs("It was scheduled where calls are only simulated, and this worker really dials")
         try:
             order = CallOrder.read(job.data, self._region)
         except Malformed as wrong:
-            raise Never(f"Not dialled: {wrong}") from None
+            raise Never(f"{NOT_DIALLED}{wrong}") from None
+        began = datetime.now(UTC)
         attempt = self._claim(job, order)
         if attempt.state == "placed" and attempt.call_sid is not None:
             return order.result(attempt.call_sid, "queued", attempt.dialled_at or attempt.claimed_at)
         if not attempt.go:
             raise Never(_refusal(attempt))
+        if datetime.now(UTC) - began > DIAL_WITHIN:
+            self._give_back(job, attempt, "The worker stood still after it had claimed the call.")
+            raise Again(f"{NOT_DIALLED}The worker stood still after it had claimed the call.")
         return self._dial(job, order, attempt)
 
     def _claim(self, job: Taken, order: CallOrder) -> Attempt:
@@ -92,9 +102,9 @@ class Processor:
         try:
             attempt = self._attempts.claim(Claim(QUEUE, job.job_id, job.at, token, order.to, order.lead_id))
         except Unavailable as error:
-            raise Again(f"Not dialled: {error.message}") from error  # the token stays: this process has not dialled
+            raise Again(f"{NOT_DIALLED}{error.message}") from error  # the token stays: this process has not dialled
         except PatchbayError as error:
-            raise Never(f"Not dialled: {error.message}") from error
+            raise Never(f"{NOT_DIALLED}{error.message}") from error
         with self._lock:
             self._undialled.pop(key, None)
         return attempt
@@ -107,10 +117,10 @@ class Processor:
             )
         except Retryable as error:
             self._give_back(job, attempt, error.message)
-            raise Again(f"Not dialled: {error.message}") from error
+            raise Again(f"{NOT_DIALLED}{error.message}") from error
         except Rejected as error:
             self._settle(attempt, "rejected", error.message)
-            raise Never(f"Not dialled: {error.message}") from error
+            raise Never(f"{NOT_DIALLED}{error.message}") from error
         except Exception as error:  # whatever it was, the call may be under way
             said = (
                 error.message if isinstance(error, DialError) else f"The dialling broke off ({type(error).__name__})."
@@ -149,4 +159,4 @@ def _refusal(attempt: Attempt) -> str:
         return f"Perhaps dialled, and not tried again: {attempt.problem or 'an earlier worker ended while dialling.'}"
     if attempt.state == "dialling":
         return "Perhaps dialled, and not tried again: another worker is dialling for this job."
-    return f"Not dialled: {attempt.problem or attempt.state}"
+    return f"{NOT_DIALLED}{attempt.problem or attempt.state}"

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -71,10 +71,13 @@ class OutboundQueue:
 
     :param connect: how the queue is reached; asked at first use, so that an app without a queue can be built.
     :param region: country in which a number without country code is read.
+    :param simulated: what is scheduled here is only played, by no worker that really dials.
     """
 
-    def __init__(self, connect: Callable[[], QueueConnection], gateway: Gateway, *, region: str) -> None:
-        self._connect, self._gateway, self._region = connect, gateway, region
+    def __init__(
+        self, connect: Callable[[], QueueConnection], gateway: Gateway, *, region: str, simulated: bool = False
+    ) -> None:
+        self._connect, self._gateway, self._region, self._simulated = connect, gateway, region, simulated
         self._attempts = Attempts(gateway)
         self._loop = BackgroundLoop("outbound-queue")
         self._lock = threading.Lock()
@@ -102,7 +105,7 @@ class OutboundQueue:
         :raises RequestIdReused: when the key stands for another call.
         :raises Unavailable: when the queue does not answer; with a key, repeat it with the same one.
         """
-        checked = request.checked(self._region)
+        checked = self._checked(request)
         job_id, now = _job_id(checked.key), datetime.now(UTC)
         if checked.key is not None:
             known = self._known(job_id)
@@ -120,7 +123,7 @@ class OutboundQueue:
         """
         if not 1 <= len(requests) <= LARGEST_BULK:
             raise BadInput(f"There are {len(requests)} calls: expected 1 to {LARGEST_BULK} at a time.")
-        checked = [request.checked(self._region) for request in requests]
+        checked = [self._checked(request) for request in requests]
         if any(request.recurring for request in checked):
             raise BadInput("A recurring call is scheduled by itself, not in a bulk.")
         now = datetime.now(UTC)
@@ -184,7 +187,8 @@ class OutboundQueue:
     def retry(self, job_id: str, *, perhaps_dialled: bool = False) -> Job:
         """Put a failed job back into the queue.
 
-        :param perhaps_dialled: also one whose worker ended over it where no attempt of ours tells what it had done.
+        :param perhaps_dialled: also one of which nobody knows whether its worker had dialled (it ended over it, or it
+            was the backend's).
         :raises NotFound: when there is no such job.
         :raises NotAllowed: when it has not failed, or was dialled, or perhaps was.
         """
@@ -197,9 +201,9 @@ class OutboundQueue:
             raise NotAllowed(
                 f"This job's call {what}. It is never dialled twice.", hint="Schedule a new call if one is wanted."
             )
-        if attempt is None and STALLED in (job.failure or "") and not perhaps_dialled:
+        if attempt is None and job.perhaps_dialled and not perhaps_dialled:
             raise NotAllowed(
-                "The worker that had this job ended over it, and nothing tells whether it had dialled.",
+                "Nothing tells whether the worker that had this job had dialled.",
                 hint="Ask the carrier for calls to this number first.",
             )
         return self._changed(job.job_id, lambda found: found.retry("failed", {"resetAttemptsMade": True}))
@@ -296,6 +300,9 @@ class OutboundQueue:
         if self._queue is queue:
             self._queue = None
         await _closed(queue)
+
+    def _checked(self, request: ScheduleRequest) -> ScheduleRequest:
+        return replace(request.checked(self._region), simulated=request.simulated or self._simulated)
 
     def _existing(self, job_id: str) -> Job:
         job = self.job(job_id)

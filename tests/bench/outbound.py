@@ -134,7 +134,9 @@ def _lead(url: str) -> int:
 
 @contextmanager
 def _working(app: App) -> Iterator[None]:
-    processor = Processor(app.attempts, Answering(), Journal(app.settings.data_dir or Path(), "bench"), region="US")
+    processor = Processor(
+        app.attempts, Answering(), Journal(app.settings.data_dir or Path(), "bench"), region="US", simulated=True
+    )
     worker = CallWorker(app.queue.connection, processor, Pace(5, 0, 60))
     thread = threading.Thread(target=worker.run, daemon=True)
     thread.start()

@@ -88,9 +88,22 @@ class Line:
     @contextmanager
     def working(self, carrier: Any = None, pace: Pace | None = None) -> Iterator[CallWorker]:
         """A worker in a thread of this process."""
+        with self._at_work(
+            CallWorker(self.queue.connection, self.processor(carrier), pace or Pace(5, 0, 60))
+        ) as worker:
+            yield worker
+
+    @contextmanager
+    def doing(self, does: Callable[[Any], Any]) -> Iterator[CallWorker]:
+        """The same with what is done with each job."""
+        script: Any = type("Script", (), {"process": staticmethod(does)})()
+        with self._at_work(CallWorker(self.queue.connection, script, Pace(5, 0, 60))) as worker:
+            yield worker
+
+    @contextmanager
+    def _at_work(self, worker: CallWorker) -> Iterator[CallWorker]:
         import threading
 
-        worker = CallWorker(self.queue.connection, self.processor(carrier), pace or Pace(5, 0, 60))
         thread = threading.Thread(target=worker.run, daemon=True)
         thread.start()
         until(lambda: worker.running or not thread.is_alive(), "the worker begins")

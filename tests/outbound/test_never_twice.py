@@ -23,6 +23,7 @@ import pytest
 
 from core.outbound.attempts import Claim
 from core.outbound.jobs import QUEUE, ScheduleRequest
+from core.outbound.processor import Again, Taken
 from core.outbound.settling import Settling
 from tests.outbound.carrier_peer import Request
 from tests.outbound.conftest import Line, until
@@ -266,3 +267,14 @@ def test_job_ids_that_start_again_are_other_jobs(line: Line) -> None:
     first = Claim(QUEUE, "1", datetime(2026, 1, 1, tzinfo=UTC), token + "1", NUMBER, None)
     second = Claim(QUEUE, "1", datetime(2026, 1, 2, tzinfo=UTC), token + "2", NUMBER, None)
     assert line.app.attempts.claim(first).go and line.app.attempts.claim(second).go
+
+
+def test_a_worker_that_stood_still_after_its_claim_does_not_dial(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Taken("j1", "make-call", {"to": NUMBER}, datetime.now(UTC))
+    monkeypatch.setattr("core.outbound.processor.DIAL_WITHIN", timedelta(seconds=-1))
+    with pytest.raises(Again, match="stood still"):
+        line.processor().process(job)
+    assert line.attempt().state == "retryable" and not line.peer.dials
+    monkeypatch.undo()
+    line.processor().process(job)
+    assert line.attempt().state == "placed" and len(line.peer.dials) == 1

@@ -11,6 +11,7 @@ import pytest
 from core.app import build
 from core.errors import BadInput, NotAllowed, NotFound, RequestIdReused, Unavailable
 from core.outbound.jobs import ScheduleRequest
+from core.outbound.processor import Never, Taken
 from core.outbound.worker import Pace
 from core.settings import Settings
 from tests.outbound.conftest import Line, until
@@ -256,3 +257,26 @@ def test_a_worker_that_is_told_to_end_leaves_no_job_behind(line: Line) -> None:
         assert counts["active"] == 0, f"round {round_}"
         assert counts["waiting"] + counts["completed"] == len(jobs)
     assert line.queue.counts()["failed"] == 0
+
+
+def test_what_another_worker_failed_needs_a_persons_word(line: Line) -> None:
+    """The backend's worker leaves no attempt, and not every failure of its comes before dialling."""
+    job = line.queue.schedule(CALL)
+
+    def fails(_: Taken) -> None:
+        raise Never("read ECONNRESET")
+
+    with line.doing(fails):
+        assert line.until_finished(job.job_id).perhaps_dialled
+    with pytest.raises(NotAllowed, match="Nothing tells"):
+        line.queue.retry(job.job_id)
+    assert line.queue.retry(job.job_id, perhaps_dialled=True).state == "waiting"
+
+
+def test_a_job_that_was_scheduled_in_a_simulation_is_never_dialled(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.outbound.worker.HANDED_BACK_SECONDS", 0.01)
+    job = line.queue.schedule(replace(CALL, simulated=True))
+    with line.working():
+        failed = line.until_finished(job.job_id)
+    assert failed.failure.startswith("Not dialled: It was scheduled where calls are only simulated")
+    assert not failed.perhaps_dialled and not line.peer.dials

@@ -66,8 +66,10 @@ def test_a_worker_without_a_twilio_account_leaves_the_backends_jobs_alone(
 
     thread = threading.Thread(target=worker.run, daemon=True)
     thread.start()
-    ours = line.queue.schedule(ScheduleRequest(to=NUMBER))
+    ours = line.queue.schedule(ScheduleRequest(to=NUMBER, simulated=True))
+    real = line.queue.schedule(ScheduleRequest(to=NUMBER))
     assert line.until_finished(ours.job_id).state == "completed"
+    until(lambda: line.queue.job(real.job_id).state == "delayed", "one that is meant is handed back")
     until(lambda: line.queue.job(theirs).state == "delayed", "it is handed back")
     monkeypatch.setattr("core.outbound.worker.HANDED_BACK_SECONDS", 0.001)
     line.queue.promote(theirs)

@@ -318,7 +318,9 @@ def test_all_that_is_filtered_is_put_back_but_for_what_may_not_be(console: Conso
     perhaps = wait(world, BENS, BEN)
 
     def process(job: Taken) -> Mapping[str, Any]:
-        return fails("job stalled more than allowable limit" if job.job_id == perhaps.job_id else "No way.")(job)
+        return fails(
+            "job stalled more than allowable limit" if job.job_id == perhaps.job_id else "Not dialled: no way."
+        )(job)
 
     work(world, process)
     visit = console("queue", state="failed")
