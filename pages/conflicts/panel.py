@@ -83,7 +83,9 @@ def _reading(reading: Reading) -> None:
     rows = ", ".join(reading.rows[:MOST_ROWS]) + (" …" if len(reading.rows) > MOST_ROWS else "")
     parts = (formatting.direction_words(reading.direction), _from_to(reading.from_number, reading.to_number))
     head = f'<b>{escape(", ".join(parts))}</b> <span class="pb-muted">row {escape(rows)}</span>'
-    told = Candidate(0, None, None, "low", reading.evidence)
+    against = tuple(each for each in reading.evidence if each.kind == "no_lead")
+    speaking = tuple(each for each in reading.evidence if each not in against)
+    told = Candidate(0, None, None, "low", speaking, against)
     st.html(f'<p class="pb-line">{head}</p>' + candidates.reasons(told))
 
 
@@ -109,7 +111,7 @@ def _variant(side: Side, number: int, *, wrong: bool) -> None:
     mark = (
         '<span class="pb-chip pb-wait">! variant</span>' if wrong else '<span class="pb-chip pb-ok">✓ standard</span>'
     )
-    st.html(f'<p class="pb-line">{mark} <code class="pb-exact">{escape(side.call_sid)}</code></p>')
+    st.html(f'<p class="pb-line">{mark} <code>{escape(formatting.visible(side.call_sid))}</code></p>')
     recordings = formatting.count(side.recordings, "recording")
     state_words = story.chip(call, call.cause) if call else ""
     st.html(f'<p class="pb-line pb-muted">{rows}, {turns}, {recordings} {state_words}</p>')

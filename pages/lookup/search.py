@@ -24,9 +24,8 @@ def not_found(error: BadInput | NotFound) -> None:
     """Nothing fits: what was wrong, and what is expected."""
     title = "No such call" if isinstance(error, NotFound) else "That cannot name a call"
     st.warning(f"**{title}.** {formatting.plain(error.message)}", icon=":material/search_off:")
-    hint = f"{formatting.plain(error.hint)}" if error.hint else ""
-    if hint:
-        st.markdown(hint)
+    if error.hint and not error.hint.startswith("Expected"):
+        st.markdown(formatting.plain(error.hint))
     st.html(f'<p class="pb-line pb-muted">{EXPECTED}</p>')
 
 

@@ -41,9 +41,9 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Target
     settled = figures["calls"] - figures["pending"] - figures["set_aside"]
     linked = formatting.share(figures["linked"], settled)
     yield "linked", "Linked", linked, links.worklist(), "Share of the calls that need a lead; opens those still missing"
-    yield "calls", "Calls", f"{figures['calls']:,}", links.lookup(), "All calls; opens Call lookup"
+    yield "calls", "Calls", f"{figures['calls']:,}", links.worklist(view="all"), "Open all calls, linked ones too"
     split = f"{figures['current']:,} / {figures['history']:,}"
-    yield "split", "Current / history", split, links.lookup(), "Linked calls by kind; opens Call lookup"
+    yield "split", "Current / history", split, links.worklist(view="all"), "Linked calls by kind; opens all calls"
     pending = f"{figures['pending']:,}"
     yield "pending", "Pending", pending, links.worklist(cause="pending"), "Unlinked, and younger than the grace period"
     aside = f"{figures['set_aside']:,}"

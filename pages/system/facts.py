@@ -20,7 +20,8 @@ def configuration(settings: Sequence[Setting]) -> None:
 def _setting(setting: Setting) -> str:
     look = "" if setting.is_set else ' class="pb-muted"'
     sign = " · secret" if setting.secret else ""
-    shown = escape(formatting.clip(setting.shown, 90))
+    seconds = " s" if setting.is_set and setting.variable.endswith("_SECONDS") else ""
+    shown = escape(formatting.clip(setting.shown, 90)) + seconds
     name = escape(setting.variable).replace(", ", ",<br>")
     return f'<tr><th scope="row"><code>{name}</code></th><td{look}>{shown}{sign}</td></tr>'
 

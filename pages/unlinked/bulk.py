@@ -203,6 +203,7 @@ def _start(plan: BulkPlan) -> None:
     batch_id = linking.begin_batch(plan, Options(reason=reason))
     bulk_runs.start(linking, batch_id)
     _forget()
+    state.dismiss_done()  # its Undo is of what was done before, and would be taken for that of the batch
     state.set_value(SELECTED, None)
     kept = {name: value for name, value in links.params().items() if name != "bulk"}
     links.write_params({**kept, "batch": batch_id})

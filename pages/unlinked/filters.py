@@ -20,6 +20,8 @@ VIEWS: tuple[str, ...] = ("unlinked", BY_NUMBER, *(view for view in get_args(Vie
 DIRECTIONS = {"inbound": "← inbound", "outbound": "→ outbound"}
 STATUSES = ("completed", "no-answer", "busy", "failed", "canceled", "in-progress", "ringing", "initiated", "queued")
 """Twilio's call statuses."""
+EARLIEST, LATEST = date(1970, 1, 1), date(2999, 12, 31)
+"""Days outside have no midnight in every time zone, or no day after them."""
 NAMES = ("view", "cause", "direction", "status", "dates", "number", "text")
 NO_FILTERS: Mapping[str, Any] = {
     "view": "unlinked",
@@ -63,7 +65,7 @@ def _dates(given: tuple[str, ...]) -> tuple[date, ...]:
         days = sorted(date.fromisoformat(day) for day in given[:2])
     except ValueError:
         return ()
-    return (days[0], days[-1]) if days else ()
+    return (days[0], days[-1]) if days and days[0] >= EARLIEST and days[-1] <= LATEST else ()
 
 
 def written(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ KINDS = {
     "suspect": "suspect links",
     "stuck": "stuck calls",
     "dangling": "dangling links",
+    "all": "calls, linked ones too",
 }
 """What the calls of a view are called."""
 CLEAR: Mapping[str, tuple[str, str]] = {
@@ -49,6 +50,7 @@ CLEAR: Mapping[str, tuple[str, str]] = {
     "suspect": ("No suspect link", "Every linked call fits its lead as far as the numbers tell."),
     "stuck": ("No stuck call", "Every call has a final status, or is young enough to be still going on."),
     "dangling": ("No dangling link", "Every lead's current call is known from its rows or its transcript."),
+    "all": ("No calls yet", "Calls appear here as soon as the voice backend writes the first row."),
 }
 """What an empty view says."""
 
@@ -206,7 +208,8 @@ def show_count(wanted: WorklistFilter, page: WorklistPage) -> None:
     whole, kind = WorklistFilter(view=wanted.view), KINDS[wanted.view]
     if wanted.text and wanted.view in SEARCHED_VIEWS:
         all_here = page.next is None and not links.param("after")
-        words = f"{len(page.items):,}{'' if all_here else '+'} of {reads.count(whole):,}"
+        found = f"{len(page.items):,}{'' if all_here else '+'}" if page.items or all_here else "none yet"
+        words = f"{found} of {reads.count(whole):,}"
     elif wanted == whole:
         words = f"{reads.count(whole):,}"
     else:

@@ -69,6 +69,14 @@ def test_a_lost_digit_comes_before_a_wrong_one(linking: Linking, connection: Con
     assert [found.lead_id for found in linking.corrections(call)] == [missing, wrong]
 
 
+def test_a_number_that_a_lead_has_is_no_slip_of_another_lead(linking: Linking, connection: Connection) -> None:
+    add_lead(connection, "Owner", LONDON)
+    add_lead(connection, "Neighbour", "+442079460959")
+    call = add_call(connection, 1, counterpart=LONDON)
+    linking.judge()
+    assert linking.corrections(call) == ()
+
+
 def test_nothing_is_suggested_where_there_is_nothing_to_mend(linking: Linking, connection: Connection) -> None:
     lead = add_lead(connection, "Right", LONDON)
     call, hidden = add_call(connection, 1, counterpart=LONDON), add_call(connection, 2, counterpart="anonymous")

@@ -90,10 +90,18 @@ def test_apply_links_what_was_shown_and_one_undo_takes_it_back(
     assert {(event.actor, event.source, event.reason) for event in events} == {("ana", "automatic", "the monday round")}
 
     visit = press(visit, "bulk.undo")
+    assert "count as unlinked by hand" in text_of(visit)
     visit = press(visit, "repair.confirm")
     assert connection.execute("select count(*) from calls where lead_id is not null").fetchone() == (1,)
     assert "2 undone" in text_of(visit.run())
     assert "pinned: by hand" in text_of(console("unlinked", call=FORMAT))
+
+
+def test_the_undo_of_what_was_done_before_does_not_stand_beside_a_batch(console: Console) -> None:
+    visit = press(press(console("unlinked", call=FORMAT), "unlinked.link.2"), "repair.confirm")
+    assert "undo.do" in keys_of(visit)
+    visit = press(press(visit, "bulk.all"), "bulk.do")
+    assert "undo.do" not in keys_of(visit)
 
 
 def test_selected_calls(console: Console, world: App) -> None:

@@ -91,6 +91,15 @@ def test_long_text_is_clipped_on_one_line() -> None:
     assert len(formatting.clip("x" * 500, 80)) == 80
 
 
+def test_white_space_that_makes_a_difference_is_seen() -> None:
+    assert formatting.visible("CAab\t ") == "CAab⇥␣"
+
+
+def test_digits_that_mean_withheld_are_no_number() -> None:
+    assert formatting.phone("+266696687") == "withheld"
+    assert formatting.phone("+14155550100") == "+1 415 555 0100"
+
+
 def test_counts_and_shares() -> None:
     assert formatting.count(1, "call") == "1 call"
     assert formatting.count(1204, "call") == "1,204 calls"

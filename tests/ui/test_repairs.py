@@ -152,7 +152,9 @@ def test_a_typed_lead_that_does_not_exist_is_said_in_the_dialog(console: Console
 
 
 def test_unlink(console: Console, world: App) -> None:
-    visit = confirm(press(console("lookup", q=CURRENT), "lookup.unlink"))
+    visit = press(console("lookup", q=CURRENT), "lookup.unlink")
+    assert "counts as unlinked by hand" in text_of(visit)
+    visit = confirm(visit)
     assert lead_of(world, CURRENT) is None
     assert "unlinked by hand" in text_of(visit)
 

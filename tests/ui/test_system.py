@@ -1,6 +1,7 @@
 """System: checks with their fixes, configuration without secrets, own numbers, whom automation would dial."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ OURS = "+14155550000"
 
 def test_every_check_is_listed_and_passed(console: Console) -> None:
     words = text_of(console("system"))
-    assert "12 of 12 passed" in words
+    assert "13 of 13 passed" in words
     assert "idx_leads_call_sid exists" in words
     assert "The column exists, character varying(50)" in words
 
@@ -26,10 +27,10 @@ def test_a_red_line_has_its_fix_to_copy(console: Console, connection) -> None:
     visit = console("system")
     connection.execute("drop index idx_leads_call_sid")
     visit = press(visit, "system.check")
-    assert "11 of 12 passed" in text_of(visit)
+    assert "12 of 13 passed" in text_of(visit)
     fix = next(code.value for code in visit.code if "idx_leads_call_sid" in code.value)
     connection.execute(fix)
-    assert "12 of 12 passed" in text_of(press(visit, "system.check"))
+    assert "13 of 13 passed" in text_of(press(visit, "system.check"))
 
 
 def test_what_drifted_and_what_was_missed_is_listed(console: Console, connection) -> None:
@@ -64,6 +65,15 @@ def test_secrets_are_set_or_not_set_and_never_shown(world: App, serve) -> None:
     assert "sb_publishable_key1" not in words
     assert "DATABASE_URL" in words
     assert "set · secret" in words
+
+
+def test_every_setting_bears_the_name_of_its_variable_and_its_unit(console: Console) -> None:
+    words = text_of(console("system"))
+    documented = Path(".env.example").read_text()
+    named = [name for cell in re.findall(r"<code>([A-Z_,<br> ]+)</code>", words) for name in cell.split(",<br>")]
+    assert len(named) > 20
+    assert [name for name in named if name not in documented] == ["PATCHBAY_OPEN_BROWSER"], "make run sets it"
+    assert "120 s" in words
 
 
 @pytest.mark.parametrize(("answer", "said"), [("True", "confirmed"), ("False", "not ours")])

@@ -67,6 +67,19 @@ def test_an_empty_view_says_that_all_is_well(app: App, serve, view: str) -> None
     assert "pb-empty" in text_of(visit)
 
 
+def test_all_calls_are_listed_linked_ones_too(trouble: App, console: Console) -> None:
+    visit = console("unlinked", view="all")
+    assert not visit.exception
+    assert "calls, linked ones too" in text_of(visit)
+
+
+@pytest.mark.parametrize("days", [("0001-01-01", "9999-12-31"), ("9999-12-31",), ("2026-13-45",)])
+def test_days_that_no_calendar_has_do_not_filter(console: Console, days: tuple[str, ...]) -> None:
+    visit = console("unlinked", dates=list(days))
+    assert not visit.exception and not visit.error
+    assert "No call fits" not in text_of(visit)
+
+
 def test_a_suspect_link_is_confirmed_and_leaves_the_list(trouble: App, console: Console) -> None:
     visit = press(console("unlinked", view="suspect"), "unlinked.confirm_link")
     visit = press(visit, "repair.confirm")
