@@ -208,7 +208,7 @@ language sql stable security definer set search_path = '' as $$
     select said.key, said.value from jsonb_each(public.patchbay_broken_rows(p_facts -> 'rows')) as said) as broken $$;
 
 -- Why an event cannot be undone, as before; a lead that was made from a call is not deleted while other calls are linked to it, and a
--- test call, which never keeps a slot, is not put back into one.
+-- test call, which never keeps a slot, is not put back into the one that it had while it ran.
 create or replace function public.patchbay_undo_obstacle(p_event public.link_events, p_leads bigint[]) returns text
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -219,9 +219,9 @@ begin
   if public.patchbay_is_undone(p_event.id) then return 'It is undone already.'; end if;
   select string_agg(i::text, ', ') into v_lost from unnest(p_leads) as i where not exists (select from public.leads where id = i);
   if v_lost is not null then return format('It names a lead that was deleted since: %s.', v_lost); end if;
-  select string_agg(s.value, ', ') into v_lost from jsonb_each_text(p_event.before -> 'leads') as s
-  join public.calls c on c.call_sid = s.value where c.test;
-  if v_lost is not null then return format('It would make a test call the current one again: %s.', v_lost); end if;
+  if p_event.action = 'finish_test_call' and p_event.before -> 'leads' <> '{}' then
+    return 'It would make a test call the current one again.';
+  end if;
   if p_event.action = 'create_lead' then
     select count(*) into v_calls from public.calls c where c.lead_id = p_event.lead_id and c.call_sid <> p_event.call_sid;
     if v_calls > 0 then

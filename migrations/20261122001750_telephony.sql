@@ -427,28 +427,6 @@ language sql stable security definer set search_path = '' set timezone = 'UTC' a
   left join public.call_progress p on p.call_sid = t.call_sid
   where t.id = p_id $$;
 
--- Which call a lead's slot holds after it was given p_sid, as before; but a test call never keeps a slot: only the worker that has just
--- dialled it writes it there (the guide's flow 1), until the test is over.
-create or replace function public.patchbay_slot_after(p_sid text, p_lead bigint, p_options jsonb) returns text
-language plpgsql stable security definer set search_path = '' as $$
-declare
-  v_slot text := public.patchbay_sid((select call_sid from public.leads where id = p_lead));
-  v_newest text := public.patchbay_newest(p_lead, p_sid);
-begin
-  if coalesce(p_options ->> 'mode', 'person') <> 'worker' and exists (select from public.calls where call_sid = p_sid and test) then
-    if coalesce((p_options ->> 'current')::boolean, false) then
-      raise exception using errcode = 'PB004', message = 'A test call never becomes a lead''s current call.', hint = 'Link it as history.';
-    end if;
-    return v_slot;
-  end if;
-  if coalesce((p_options ->> 'current')::boolean, false) then return p_sid; end if;
-  if p_options ->> 'mode' = 'automatic' then
-    if v_slot is not null then return v_slot; end if;
-    return case when public.patchbay_is_newer(v_newest, p_sid) then v_newest else p_sid end;
-  end if;
-  return case when v_slot is null or public.patchbay_is_newer(p_sid, v_slot) then p_sid else v_slot end;
-end $$;
-
 -- Test calls are left out of the figures and worklists. There are few: they are counted by themselves and taken off, so that the
 -- counts of all the others can still be answered from indexes.
 create index if not exists calls_tests on public.calls (started_at) where test;
