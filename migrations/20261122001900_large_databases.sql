@@ -42,7 +42,9 @@ language sql security definer set search_path = '' as $$
   insert into public.contradicting_calls (call_sid) select call_sid from contradicting order by 1 on conflict do nothing $$;
 
 insert into public.contradicting_calls (call_sid)
-select k.call_sid from public.row_conflicts k where k.kind = 'contradicting_event_rows' on conflict do nothing;
+select k.call_sid from public.row_conflicts k where k.kind = 'contradicting_event_rows'
+  and (select reltuples < 100000 from pg_catalog.pg_class where oid = 'public.calls'::regclass)  -- of many as they are judged
+on conflict do nothing;
 
 -- How many conflicts of each kind there are. Calls of several rows are counted from an index, those of them that contradict each other
 -- where they are noted.
@@ -95,6 +97,42 @@ begin
       select j as k, j -> 'call_sids' = '[]' as first, coalesce((j ->> 'started_at')::timestamptz, '-infinity') as at,
         (j ->> 'place') collate "C" as place
       from jsonb_array_elements(v_found || v_others) as j order by 2 desc, 3 desc, 4 desc limit v_limit) as y);
+end $$;
+
+-- The rows that conflicts are about, as before: claiming leads are found by their ids.
+create or replace function public.conflict_rows(p_sids text[], p_rows int default 50) returns jsonb
+language plpgsql stable security definer set search_path = '' set timezone = 'UTC' set enable_seqscan = off as $$
+declare
+  v_recordings jsonb := '{}';
+begin
+  if exists (select from pg_catalog.pg_attribute a where a.attrelid = to_regclass('public.call_recordings') and a.attname = 'call_sid'
+             and not a.attisdropped) then
+    execute 'select coalesce(jsonb_object_agg(x.call_sid, x.n), ''{}'') from (
+      select r.call_sid, count(*)::int as n from public.call_recordings r where r.call_sid = any ($1) group by 1) as x'
+    into v_recordings using p_sids;
+  end if;
+  return coalesce((
+    select jsonb_object_agg(s, jsonb_build_object(
+      'call', (select to_jsonb(c) from public.call_links c where c.call_sid = s),
+      'linked_by', (select jsonb_build_object('id', e.id, 'at', e.at, 'actor', e.actor, 'source', e.source, 'action', e.action)
+        from public.link_events e join public.calls c on c.call_sid = e.call_sid
+        where e.call_sid = s and (e.after ->> 'call_lead')::bigint = c.lead_id
+          and e.before -> 'call_lead' is distinct from e.after -> 'call_lead' order by e.id desc limit 1),
+      'jobs', coalesce((select jsonb_agg(jsonb_build_object('queue', j.queue, 'job_id', j.job_id, 'name', j.name, 'lead_id', j.lead_id,
+          'to_number', j.to_number, 'at', coalesce(j.finished_at, j.processed_at, j.job_at)) order by j.job_at, j.job_id)
+        from public.job_results j where j.call_sid = s), '[]'),
+      'recordings', coalesce((v_recordings ->> s)::int, 0),
+      'claims', coalesce((select jsonb_agg(jsonb_build_object('id', l.id, 'name', l.name, 'phone', l.phone, 'lead_status', l.lead_status,
+          'call_sid', l.call_sid, 'in_slot', l.call_sid = s, 'in_notes', exists (
+            select from public.lead_mentions m where m.call_sid = s and m.lead_id = l.id)) order by l.id)
+        from public.leads l where l.id in (
+          select x.id from public.leads x where x.call_sid = s
+          union select m.lead_id from public.lead_mentions m where m.call_sid = s
+          union select j.lead_id from public.job_results j where j.call_sid = s
+          union select c.lead_id from public.calls c where c.call_sid = s)), '[]'),
+      'events', coalesce((select jsonb_agg(to_jsonb(e) order by coalesce(e.created_at, e."timestamp"), e.id) from (
+          select * from public.call_events v where v.call_sid = s order by v.id limit p_rows) as e), '[]')))
+    from unnest(p_sids) as s), '{}');
 end $$;
 
 -- The figures, as before: linked calls are those that are left when unlinked and set aside ones are taken away.
@@ -229,7 +267,7 @@ begin
       select c.call_sid, c.started_at from looked c
       where $1 is null or c.call_sid ilike $1
         or length($2) >= 3 and (c.from_number like '%%' || $2 || '%%' or c.to_number like '%%' || $2 || '%%')
-        or exists (select from public.leads l where l.id in (c.lead_id, c.best_lead_id) and l.name ilike $1)
+        or exists (select from public.leads l where l.id in (c.lead_id, c.best_lead_id) and l.name::text ilike $1)
         or c.transcript_count > 0 and (
           select coalesce(bool_or(%s ilike $1), false) from public.conversation_transcripts t where t.call_sid = c.call_sid))
     , page as (select f.call_sid from found f order by f.started_at desc, f.call_sid collate "C" desc limit $4)
@@ -289,6 +327,32 @@ begin
     'alike', (select count(*) from public.calls c where lower(btrim(c.call_sid)) = lower(btrim(p_call_sid))));
 end $$;
 
+-- Queue the next p_limit calls that are not queued, newest first, so that all are judged anew by rules with this fingerprint. One that was
+-- interrupted goes on where it stopped. Returns how many calls were looked at; 0 when that were all.
+create or replace function public.requeue_calls(p_fingerprint text, p_limit int default 20000) returns int
+language plpgsql security definer set search_path = '' set timezone = 'UTC' set enable_seqscan = off as $$
+declare
+  v_after jsonb := (select value -> 'after' from public.patchbay_state where key = 'requeue' and value ->> 'fingerprint' = p_fingerprint);
+  v_sids text[];
+begin
+  if v_after is null then
+    v_sids := array(select c.call_sid from public.calls c order by c.started_at desc, c.call_sid collate "C" desc limit p_limit);
+  else
+    v_sids := array(select c.call_sid from public.calls c
+      where c.started_at <= (v_after ->> 0)::timestamptz and (c.started_at, c.call_sid collate "C") < ((v_after ->> 0)::timestamptz, (v_after ->> 1) collate "C")
+      order by c.started_at desc, c.call_sid collate "C" desc limit p_limit);
+  end if;
+  if cardinality(v_sids) = 0 then
+    delete from public.patchbay_state where key = 'requeue';
+    return 0;
+  end if;
+  insert into public.judge_queue (call_sid) select s.sid from unnest(v_sids) with ordinality as s (sid, n)
+  where not exists (select from public.judge_queue q where q.call_sid = s.sid) order by s.n;
+  perform public.patchbay_set_state('requeue', jsonb_build_object('fingerprint', p_fingerprint, 'after',
+    (select jsonb_build_array(c.started_at, c.call_sid) from public.calls c where c.call_sid = v_sids[cardinality(v_sids)])));
+  return cardinality(v_sids);
+end $$;
+
 -- What differs from the rows of the newest calls, and from the invariant of their slots: kind and how many. (link_drift looks at everything.)
 create or replace function public.patchbay_drift_of_newest(p_calls int) returns table (kind text, n int)
 language sql stable security definer set search_path = '' set enable_seqscan = off as $$
@@ -339,6 +403,7 @@ create or replace function public.patchbay_schema_version() returns text languag
 $$ select '20261122001900' $$;
 
 select public.patchbay_lock_down(array['contradicting_calls', 'duplicate_slots', 'note_claims', 'conflict_counts', 'list_conflicts', 'unlinked_by_number',
-  'search_calls', 'worklist_matching', 'judging_state', 'call_page']);
+  'search_calls', 'worklist_matching', 'judging_state', 'call_page',
+  'requeue_calls', 'conflict_rows']);
 
 notify pgrst, 'reload schema';

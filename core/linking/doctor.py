@@ -1,5 +1,6 @@
 """Is the database as it should be? The System page's checks, and the rebuild that puts right what drifted."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -58,7 +59,9 @@ def rebuild(gateway: Gateway, judge: Callable[[], int]) -> Rebuilt:
     differed = gateway.select("patchbay_drift", args={"p_limit": MOST_DIFFERENCES})
     rolled = _roll_up(gateway)
     done: Mapping[str, Any] = gateway.call("patchbay_rebuild", p_roll_up=False)
-    gateway.call("requeue_all_calls")
+    everything = f"rebuild {uuid.uuid4()}"
+    while gateway.call("requeue_calls", p_fingerprint=everything):
+        pass  # in steps: of many calls one statement would be stopped for taking too long
     judge()
     # The judge leaves a call alone whose judgement stays the same, so the others are those that changed.
     since = Where("judged_at", "gt", newest[0]["judged_at"]) if newest else JUDGED

@@ -72,7 +72,8 @@ class Judge:
         if rows and rows[0]["value"] == now:
             return
         own_numbers.refresh(self._gateway, self._settings)
-        self._gateway.call("requeue_all_calls")
+        while self._gateway.call("requeue_calls", p_fingerprint=now):
+            pass  # in steps: of many calls one statement would be stopped for taking too long
         self._gateway.call("patchbay_set_state", p_key=FINGERPRINT, p_value=now)
 
     def _look_for_own_numbers(self, rows: Iterable[Row]) -> bool:
