@@ -61,16 +61,28 @@ LINKS: Mapping[str, str] = {
 _TWILIO_CODE = re.compile(r"\b(?:error|code|errors/)\D{0,3}(\d{5})\b", re.IGNORECASE)
 
 
-def chip(entry: Entry) -> str:
-    """The job's state as a word with a mark and a colour."""
-    look, mark = LOOKS.get(entry.job.state, ("pb-muted", "?"))
-    forgotten = "" if entry.job.in_queue else " · forgotten by the queue"
-    return f'<span class="pb-chip {look}">{mark} {escape(entry.job.state)}{forgotten}</span>'
+def chip(entry: Entry, *, away: bool = False) -> str:
+    """The job's state as a word with a mark and a colour.
+
+    :param away: the queue does not answer, so that nobody knows what it has forgotten.
+    """
+    look, mark, words = _known(entry, away)
+    kept = "" if entry.job.in_queue else " · as last known" if away else " · forgotten by the queue"
+    return f'<span class="pb-chip {look}">{mark} {escape(words)}{kept}</span>'
 
 
-def state(entry: Entry) -> str:
+def state(entry: Entry, *, away: bool = False) -> str:
     """The same for a table's cell."""
-    return f"{LOOKS.get(entry.job.state, ('', '?'))[1]} {entry.job.state}"
+    _, mark, words = _known(entry, away)
+    return f"{mark} {words}"
+
+
+def _known(entry: Entry, away: bool) -> tuple[str, str, str]:
+    """What is unfinished and not in the queue any more was cancelled there, or emptied out with everything else."""
+    job = entry.job
+    if not job.in_queue and not away and job.state not in ("completed", "failed"):
+        return ("pb-muted", "↻", "recurring") if job.type == "recurring" else ("pb-muted", "–", "taken out")
+    return (*LOOKS.get(job.state, ("pb-muted", "?")), job.state)
 
 
 def kind(entry: Entry) -> str:
@@ -207,7 +219,8 @@ def next_time(each: Recurring, zone: ZoneInfo) -> str:
     if not each.next:
         return "not planned"
     at = datetime.fromtimestamp(each.next / 1000, UTC)
-    return f"next {formatting.relative(at)} · {formatting.exact(at, zone)}"
+    due = "next" if at > datetime.now(UTC) else "was due"
+    return f"{due} {formatting.relative(at)} · {formatting.exact(at, zone)}"
 
 
 ACTION_WORDS: Mapping[Action, str] = {"retry": "Retry", "promote": "Do now", "cancel": "Cancel"}
@@ -229,7 +242,7 @@ DONE: Mapping[Action, str] = {
 }
 BULK_WORDS: Mapping[Action, str] = {"retry": "Retry", "promote": "Do now", "cancel": "Cancel"}
 BULK_WOULD: Mapping[Action, str] = {
-    "retry": "would be put back into the queue, with all their tries",
+    "retry": "would be put back into the queue, tries counted anew",
     "promote": "would be done as soon as a worker is free",
     "cancel": "would be taken out of the queue; nobody is called, and it cannot be taken back",
 }

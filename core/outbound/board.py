@@ -297,7 +297,7 @@ def obstacle(entry: Entry, action: Action) -> str | None:
     """Why something cannot be done with a job, as a sentence; None when it can (perhaps after a person's word)."""
     job, attempt = entry.job, entry.attempt
     if not job.in_queue:
-        return "The queue has forgotten this job: only what was kept of it is here."
+        return "Only what was kept of this job is here: the queue has forgotten it, or does not answer."
     if job.state not in FITTING[action]:
         return f"It is {job.state}: {_ONLY[action]}."
     if action == "cancel" and job.job_id.startswith(NEXT_RUN):

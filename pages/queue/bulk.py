@@ -22,7 +22,7 @@ from pages.queue import head, table
 PLAN, GO = "queue.bulk_plan", "queue.bulk_go"
 MOST_LISTED = 200
 FOLLOW_SECONDS = 1.0
-PERHAPS = "Perhaps dialled by a worker that ended: look at each by itself"
+PERHAPS = "Nothing tells whether it was dialled: look at it by itself"
 
 
 def wanted() -> bool:

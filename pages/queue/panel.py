@@ -23,7 +23,7 @@ def show(key: str, found: BoardPage) -> None:
         except NotFound as error:
             guard.show(error, "queue_job")
             return
-    st.html(queue_words.chip(entry))
+    st.html(queue_words.chip(entry, away=queue_reads.pulse().problem is not None))
     st.code(entry.job.job_id, language=None, wrap_lines=True)
     _failure(entry)
     with st.container(key="queue_actions", horizontal=True, vertical_alignment="center", gap="small"):
@@ -89,7 +89,7 @@ def _call(entry: Entry) -> None:
 
 def _data(entry: Entry) -> None:
     if not entry.job.in_queue:
-        st.html('<p class="pb-line pb-muted">The queue has forgotten its data.</p>')
+        st.html('<p class="pb-line pb-muted">Only what was kept of it is here; its data is not kept.</p>')
         return
     _json("Data", entry.job.data)
     _json("Result", entry.job.returnvalue)

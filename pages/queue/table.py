@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import Unavailable
 from core.outbound.board import BoardPage, Entry
-from dashboard import formatting, grid, links, queue_actions, queue_words, state, viewer
+from dashboard import formatting, grid, links, queue_actions, queue_reads, queue_words, state, viewer
 from dashboard.queue_reads import Recurring
 
 SPACE = "queue"
@@ -60,13 +60,14 @@ def show(found: BoardPage, *, with_state: bool) -> str:
 
 def rows(entries: Sequence[Entry], columns: Sequence[str] | dict[str, object], now: datetime) -> pd.DataFrame:
     """Jobs as a table of words, one row each."""
-    return pd.DataFrame([_row(entry, now) for entry in entries], columns=list(columns))
+    away = queue_reads.pulse().problem is not None
+    return pd.DataFrame([_row(entry, now, away) for entry in entries], columns=list(columns))
 
 
-def _row(entry: Entry, now: datetime) -> dict[str, str]:
+def _row(entry: Entry, now: datetime, away: bool) -> dict[str, str]:
     sid, lead_id = entry.call_sid, entry.job.lead_id
     return {
-        "state": queue_words.state(entry),
+        "state": queue_words.state(entry, away=away),
         "when": queue_words.when(entry, now),
         "kind": queue_words.kind(entry),
         "lead": f"{links.lead(lead_id).url}#{queue_words.lead(entry)}" if lead_id is not None else "",

@@ -11,16 +11,22 @@ from dashboard import formatting, links, reads
 
 def show(found: Sequence[Check]) -> None:
     """The failed checks first, each with its fix to copy, then those that passed."""
-    failed = [check for check in found if not check.ok]
     passed = [check for check in found if check.ok]
     with st.container(
         key="system_checks", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
         st.header(f"Checks · {len(passed)} of {len(found)} passed", anchor=False, width="content")
         st.button("Check again", key="system.check", type="tertiary", icon=":material/refresh:", on_click=reads.clear)
-    for check in failed:
-        _failed(check)
-    st.html(f'<ul class="pb-checks">{"".join(map(_passed, passed))}</ul>')
+    lines(found)
+
+
+def lines(found: Sequence[Check]) -> None:
+    """Checks without a heading: those that failed first."""
+    for check in found:
+        if not check.ok:
+            _failed(check)
+    passed = "".join(_passed(check) for check in found if check.ok)
+    st.html(f'<ul class="pb-checks">{passed}</ul>')
 
 
 def _failed(check: Check) -> None:

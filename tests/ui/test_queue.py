@@ -264,6 +264,7 @@ def test_a_delayed_job_is_done_now_or_cancelled(console: Console, world: App) ->
     assert state_of(world, job) == "waiting"
     press(press(visit, "queue.cancel"), "queue.confirm")
     assert state_of(world, job) is None
+    assert [row["state"] for row in rows_of(console("queue"))] == ["– taken out"]
 
 
 def test_what_moved_on_meanwhile_is_refused_in_words(console: Console, world: App) -> None:
@@ -328,7 +329,7 @@ def test_all_that_is_filtered_is_put_back_but_for_what_may_not_be(console: Conso
     visit = press(visit, "queue.bulk.retry")
     words = text_of(visit)
     assert "3 jobs would be put back into the queue" in words
-    assert "Left alone: 1 job" in words and "Perhaps dialled" in words
+    assert "Left alone: 1 job" in words and "Nothing tells whether it was dialled" in words
     assert world.queue.counts()["failed"] == 4
     visit = until_ended(press(visit, "queue.bulk_do"))
     words = text_of(visit)
@@ -383,7 +384,8 @@ def test_a_queue_that_is_away_is_said_and_the_rest_goes_on(away: Console) -> Non
     (error,) = visit.error
     assert "does not answer" in error.value and "Check REDIS" in error.value.replace("\\", "")
     assert "hush" not in text_of(visit) + error.value
-    assert len(rows_of(visit)) == 1, "what was kept is listed"
+    assert [row["state"] for row in rows_of(visit)] == ["○ waiting"], "what was kept is listed"
+    assert "as last known" in text_of(visit)
     assert "The queue does not answer" in text_of(visit)
     visit = away("queue", state="failed")
     assert "This list cannot be read now" in text_of(visit)
