@@ -212,8 +212,9 @@ def _redis(values: Mapping[str, str]) -> str | None:
     """REDIS_URL, or the URL that REDIS_HOST, REDIS_PORT and REDIS_PASSWORD make; messages never hold a password."""
     url = _text(values, "REDIS_URL")
     if url is not None:
-        if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
-            raise BadInput("REDIS_URL cannot be read: expected redis://:password@host:6379/0.")
+        if not _is_redis(url):
+            hint = "Special characters of the password are written as %23, %2F …"
+            raise BadInput("REDIS_URL cannot be read: expected redis://:password@host:6379/0.", hint=hint)
         return url
     host = _text(values, "REDIS_HOST")
     if host is None:
@@ -222,6 +223,14 @@ def _redis(values: Mapping[str, str]) -> str | None:
     password = values.get("REDIS_PASSWORD", "")
     secret = f":{quote(password, safe='')}@" if password else ""
     return f"redis://{secret}{f'[{host}]' if ':' in host else host}:{port}/0"
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or parts.port > 0)
+    except ValueError:  # its message would quote the password's end as the port
+        return False
 
 
 def _auth(values: Mapping[str, str]) -> str:

@@ -1,6 +1,15 @@
 """Scheduling a call over the API, in the backend's shape."""
 
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
 from core import app as application
+from core.access import Identity
+from core.http.api import api_routes
+from core.outbound.queue import OutboundQueue
 from tests.api.conftest import ANN, Api
 
 TO = "+14155550101"
@@ -38,3 +47,39 @@ def test_what_cannot_be_dialled_is_refused(api: Api) -> None:
     assert api.post("/api/queue/schedule-call", {"to": TO, "lead_id": 999}).status == 404
     assert api.post("/api/queue/schedule-call", {"to": TO}, role="viewer").status == 403
     assert sum(application.shared().queue.counts().values()) == 0
+
+
+def bare(path: str, body: Any, identity: Identity | None) -> tuple[int, Any]:
+    """Ask the routes themselves, without a gate in front."""
+    sent: list[Any] = []
+    text = json.dumps(body).encode()
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": text, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+             "headers": [(b"content-type", b"application/json")], "patchbay.identity": identity}  # fmt: skip
+    route = next(route for route in api_routes() if route.matches(scope)[0].value == 2)
+    asyncio.run(route.handle({**scope, **route.matches(scope)[1]}, receive, send))
+    return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+def test_a_viewer_is_refused_behind_the_door_too(api: Api) -> None:
+    status, told = bare("/api/queue/schedule-call", {"to": TO}, Identity("Vera", "viewer"))
+    assert (status, told["success"]) == (403, False)
+    assert sum(application.shared().queue.counts().values()) == 0
+
+
+def test_a_fault_of_ours_is_answered_and_its_words_go_nowhere(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError(f"about {TO}")
+
+    monkeypatch.setattr(OutboundQueue, "schedule", broken)
+    status, told = bare("/api/queue/schedule-call", {"to": TO}, None)
+    assert (status, told["success"]) == (500, False)
+    assert "RuntimeError" in caplog.text and TO not in caplog.text + told["error"]

@@ -240,6 +240,15 @@ def test_redis_is_chosen_by_any_of_its_variables() -> None:
             Settings.load(wrong)
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://:pa#ss@localhost:6379", "redis://:pass/word@localhost", "http://x", "redis://h:0"]
+)
+def test_an_address_of_redis_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(BadInput, match="REDIS_URL cannot be read") as refused:
+        Settings.load(env={"REDIS_URL": url})
+    assert "pa" not in str(refused.value).replace("password", "")
+
+
 def test_a_closed_queue_can_be_used_again(line: Line) -> None:
     line.queue.schedule(CALL)
     line.queue.close()

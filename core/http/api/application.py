@@ -41,13 +41,38 @@ def api_routes() -> list[BaseRoute]:
     """Everything below ``/api`` and ``/transcripts``, the description and its page."""
     register_url_convertor("anything", _Anything())
     api = build_api()
+    quiet = _Quiet(api)
     return [
-        *(Route(path, api, methods=METHODS) for path in ("/api/{rest:anything}", "/transcripts/{rest:anything}")),
+        *(Route(path, quiet, methods=METHODS) for path in ("/api/{rest:anything}", "/transcripts/{rest:anything}")),
         Route("/openapi.json", _Description(api)),
         Route("/docs", _docs),
         Route("/docs/start.js", _start),
         Mount("/docs/files", StaticFiles(directory=str(files("fastapi_offline") / "static"))),
     ]
+
+
+class _Quiet:
+    """The application, without the fault that Starlette raises again after it was answered and logged in our words.
+
+    The server would write its stack into the log, and with it what people said or typed.
+    """
+
+    def __init__(self, api: FastAPI) -> None:
+        self._api = api
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        answered = False
+
+        async def noting(message: Any) -> None:
+            nonlocal answered
+            answered = answered or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._api(scope, receive, noting)
+        except Exception:
+            if not answered:
+                raise
 
 
 class _Anything(Convertor[str]):

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, HTTPException, Request
 
 from core import app as application
-from core.access import Identity
+from core.access import Identity, need_writer
 from core.app import App
+from core.errors import NotAllowed
 from core.http.api.shapes import LINE
 from core.linking import Linking
 
@@ -36,7 +37,12 @@ def _caller(
         str | None, Header(max_length=200, pattern=LINE, description="The same key again does a repair only once.")
     ] = None,
 ) -> Caller:
-    return Caller(application.shared(), request.scope.get("patchbay.identity"), idempotency_key)
+    identity = request.scope.get("patchbay.identity")
+    try:
+        need_writer(identity)  # the gate has asked already; a route that it does not guard must not be open
+    except NotAllowed as error:
+        raise HTTPException(403, error.message) from error
+    return Caller(application.shared(), identity, idempotency_key)
 
 
 def _reader(request: Request) -> Caller:
