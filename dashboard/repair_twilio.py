@@ -13,7 +13,8 @@ from core.linking import Linking, Options
 from core.linking.results import Check
 from core.model.records import LinkEvent
 from core.telephony import Difference, Repair, RepairPreview
-from dashboard import formatting, identity, reads, sides, state
+from core.telephony.repair import Which
+from dashboard import formatting, identity, reads, repair_runs, sides, state
 
 NAMES: Mapping[str, str] = {
     "from_number": "From",
@@ -40,6 +41,30 @@ def show(call_sid: str, *, key: str) -> None:
         disabled=nobody,
         help=NO_ACCOUNT if nobody else "Fills numbers, direction, final status and length where they are missing",
     )
+
+
+def can_ask() -> bool:
+    """Whether there is a Twilio account to ask."""
+    return not console.shared().telephony.simulated
+
+
+def rate() -> int:
+    """How many calls a second a bulk repair asks about."""
+    return console.shared().settings.repair_rate
+
+
+@st.cache_data(ttl=15, max_entries=4, show_spinner=False)
+def waiting(which: Which) -> int:
+    """How many calls a bulk repair would ask about."""
+    return len(console.shared().repair.waiting(which))
+
+
+def start(which: Which, options: Options) -> str:
+    """Begin a bulk repair in the background; returns its batch."""
+    actor = identity.current_actor()
+    waiting.clear()
+    named = replace(options, actor=actor.name)
+    return repair_runs.start(_repair(), which, named, console.shared().linking.judge)
 
 
 def check() -> Check:

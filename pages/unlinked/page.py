@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import links, reads, viewer
-from pages.unlinked import bulk, filters, groups, panel, table, triage
+from pages.unlinked import bulk, filters, groups, panel, repair, table, triage
 
 
 def render() -> None:
@@ -13,6 +13,9 @@ def render() -> None:
         return
     if bulk.wanted():
         bulk.show()
+        return
+    if repair.wanted():
+        repair.show()
         return
     heading = st.container(
         key="unlinked_heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
@@ -32,6 +35,7 @@ def render() -> None:
         triage.offer(wanted.view, some=bool(page.items))
         if page.items:
             bulk.offer(wanted.view)
+            repair.offer(wanted)
             table.export(wanted)
     if not page.items:
         table.nothing(wanted, page)
