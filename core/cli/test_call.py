@@ -12,7 +12,7 @@ from typing import TypeAlias
 from core.app import App
 from core.cli import text
 from core.cli.answers import Answer
-from core.errors import BadInput
+from core.errors import BadInput, PatchbayError
 from core.linking import fields
 from core.settings import Settings
 from core.telephony import TestCall, Watched
@@ -67,7 +67,14 @@ def _watched(app: App, call: TestCall) -> Watched:
 def _working(app: App) -> Iterator[None]:
     """A worker of our own as long as the block lasts: there may be no other."""
     calls = app.calls()
-    thread = threading.Thread(target=calls.run, name="test-call-worker", daemon=True)
+
+    def work() -> None:
+        try:
+            calls.run()
+        except PatchbayError as error:  # the stages say what came of it; a thread's stack is for nobody
+            print(f"the worker ended: {error.message}", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=work, name="test-call-worker", daemon=True)
     thread.start()
     try:
         yield

@@ -42,7 +42,7 @@ _SECRETS = (
         ),
         r"\1[removed]",
     ),
-    (re.compile(r"\b[0-9a-f]{32,}\b", re.IGNORECASE), "[removed]"),
+    (re.compile(r"(?<!patchbay-)\b(?!(?:CA|RE)[0-9a-f]{32}\b)[0-9a-f]{32,}\b", re.IGNORECASE), "[removed]"),
 )
 
 

@@ -12,8 +12,9 @@ from typing import Any, Literal, TypeAlias
 
 from core.errors import BadInput
 from core.linking import fields
+from core.linking.jobs import without_secrets
 from core.model import phone
-from core.outbound.redaction import redacted, redacted_text
+from core.outbound.redaction import redacted
 
 QUEUE = "outbound-calls"
 MAKE_CALL = "make-call"
@@ -290,7 +291,7 @@ class Job:
             finished_at=moment(raw.get("finishedOn")),
             attempts_made=max(int(raw.get(name) or 0) for name in ("attemptsMade", "attemptsStarted")),
             attempts_allowed=int((raw.get("opts") or {}).get("attempts") or 1),
-            failure=redacted_text(str(failure)) if failure else None,
+            failure=without_secrets(str(failure)) if failure else None,
             call_sid=result["callSid"] if isinstance(result, Mapping) and _is_text(result.get("callSid")) else None,
             returnvalue=redacted(result),
             options=redacted(raw.get("opts")),

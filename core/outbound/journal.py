@@ -93,7 +93,7 @@ class Journal:
         """Everything that is kept, on disk and in memory."""
         seen = set()
         for path in sorted(self._folder.glob("*.json")):
-            outcome = _read(path)
+            outcome = self._read(path)
             if outcome is not None:
                 seen.add(outcome.attempt_id)
                 yield outcome
@@ -133,13 +133,14 @@ class Journal:
     def _path(self, attempt_id: str) -> Path:
         return self._folder / f"{attempt_id}.json"
 
-
-def _read(path: Path) -> Outcome | None:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Outcome(**found)
-    except FileNotFoundError:
-        return None  # another worker was faster
-    except (OSError, ValueError, TypeError):
-        log.error("%s in the outbound journal cannot be read", path.name)
-        return None
+    def _read(self, path: Path) -> Outcome | None:
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return Outcome(**found)
+        except FileNotFoundError:
+            return None  # another worker was faster
+        except (OSError, ValueError, TypeError):
+            if path.name not in self._told:
+                self._told.add(path.name)
+                log.error("%s in the outbound journal cannot be read", path.name)
+            return None

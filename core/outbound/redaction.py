@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from core.linking.jobs import without_secrets
+
 REDACTED = "[redacted]"
 _NAMES = re.compile(
     r"key|token|secret|passw|credential|authori[sz]ation|jwt|supabase|dsn|connection|(^|_|[a-z])(url|sid)$",
@@ -11,13 +13,6 @@ _NAMES = re.compile(
 )
 """Names of fields whose value is not shown. A Call SID is no secret, an account's is nobody's business here."""
 _SHOWN_NAMES = re.compile(r"^(call|parent_?call|recording)_?sid$", re.IGNORECASE)
-_SECRETS = re.compile(
-    r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a JSON Web Token
-    r"|\b(?:sb_secret_|sb_publishable_|sk-|AC[0-9a-f]{32}|SK[0-9a-f]{32})[\w-]*"
-    r"|\b(?:https?|postgres(?:ql)?|rediss?|wss?)://\S+"
-    r"|\b(?:Bearer|Basic)\s+[\w.=+/-]{8,}",
-    re.IGNORECASE,
-)
 
 
 def redacted(value: Any) -> Any:
@@ -26,12 +21,7 @@ def redacted(value: Any) -> Any:
         return {key: REDACTED if _hides(str(key), each) else redacted(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [redacted(each) for each in value]
-    return redacted_text(value) if isinstance(value, str) else value
-
-
-def redacted_text(text: str) -> str:
-    """A text without what looks like a credential or an address."""
-    return _SECRETS.sub(REDACTED, text)
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def _hides(name: str, value: Any) -> bool:
