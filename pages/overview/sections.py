@@ -171,6 +171,9 @@ def health() -> None:
     st.html(f'<p class="pb-line">{mark} {words}</p>')
     if failed:
         st.button("Check again", key="overview.check", icon=":material/refresh:", on_click=reads.clear)
+    with st.container(key="overview_ways", horizontal=True, gap="small"):
+        links.show("The queue", links.queue(), icon=":material/queue:")
+        links.show("Place a test call", links.test_calls(), icon=":material/call:")
 
 
 def nothing_yet() -> None:
