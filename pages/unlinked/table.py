@@ -57,7 +57,7 @@ CLEAR: Mapping[str, tuple[str, str]] = {
 
 def columns_of(view: str) -> tuple[str, ...]:
     """The columns of a view: the linked lead where calls are linked, and what the view does not know left out."""
-    left_out = set() if view in LINKED_VIEWS else {"lead"}
+    left_out = set() if view in (*LINKED_VIEWS, "all") else {"lead"}
     left_out |= {"cause", "best"} if view in ("stuck", "dangling") else set()
     return tuple(name for name in COLUMNS if name not in left_out)
 
@@ -99,7 +99,7 @@ def _best(call: Call) -> str:
 def _as_stored(call: Call) -> str:
     """What stands where the other party's number should be: a word such as anonymous, or a code for it."""
     other = call.from_number if (call.direction or "").startswith("inbound") else call.to_number
-    return formatting.clip(other, 40) if other else formatting.NONE
+    return formatting.phone(other)
 
 
 def table_key(page: WorklistPage) -> str:

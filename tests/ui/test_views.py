@@ -71,6 +71,7 @@ def test_all_calls_are_listed_linked_ones_too(trouble: App, console: Console) ->
     visit = console("unlinked", view="all")
     assert not visit.exception
     assert "calls, linked ones too" in text_of(visit)
+    assert any(lead.endswith("#Lead 1") for lead in visit.dataframe[0].value["lead"])
 
 
 @pytest.mark.parametrize("days", [("0001-01-01", "9999-12-31"), ("9999-12-31",), ("2026-13-45",)])
