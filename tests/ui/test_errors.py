@@ -7,10 +7,11 @@ import pytest
 
 from core.app import App, build
 from core.errors import DatabaseDown, MigrationNeeded
+from core.linking import LiveCalls
 from core.settings import Settings
 from tests.ui.conftest import FORMAT, Console, keys_of, press, text_of
 
-PAGES = ("overview", "unlinked", "conflicts", "lookup", "leads", "activity", "system")
+PAGES = ("overview", "unlinked", "conflicts", "lookup", "leads", "test-calls", "queue", "activity", "system")
 
 
 class FailingLinking:
@@ -26,6 +27,9 @@ class FailingLinking:
             raise self.failure
         empty = dict.fromkeys(("calls", "linked", "current", "history", "unlinked", "set_aside", "pending"), 0)
         return {**empty, "unlinked_by_cause": {}, "oldest_unlinked_at": None}
+
+    def live(self, limit: int) -> LiveCalls:
+        return LiveCalls((), 0)
 
 
 class FailingApp:
