@@ -19,6 +19,9 @@ from core.telephony.signatures import HEADER, TOKEN_SECONDS, Signatures
 POLICY_VIOLATION = 1008
 TRY_LATER = 1013
 
+GONE = (Broken, WebSocketDisconnect, RuntimeError)
+"""How a stream ends from the other side; Starlette says RuntimeError of a socket that is closed already."""
+
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +54,7 @@ class MediaStreams:
         await socket.accept()
         try:
             start = await media_stream.started(socket)
-        except (Broken, WebSocketDisconnect):
+        except GONE:
             await _close(socket, POLICY_VIOLATION)
             return
         token = start.parameters.get("token", "")
@@ -80,7 +83,7 @@ class MediaStreams:
             await Conversation(socket, start, Scribe(start.call_sid, self._inbox()), speaker).run()
         except Gone as gone:  # Twilio goes on with the next verb of the TwiML: an apology
             log.error("a conversation ended early: %s", gone)
-        except (Broken, WebSocketDisconnect):
+        except GONE:
             log.info("a caller vanished")
         finally:
             self._live.discard(start.call_sid)

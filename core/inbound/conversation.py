@@ -172,4 +172,4 @@ class Conversation:
 
 def _is_goodbye(error: Exception) -> bool:
     """Whether this is how Twilio's side ends when the caller hangs up in the middle of a word."""
-    return isinstance(error, Broken) or type(error).__name__ in ("WebSocketDisconnect", "RuntimeError")
+    return isinstance(error, Broken | RuntimeError) or type(error).__name__ == "WebSocketDisconnect"
