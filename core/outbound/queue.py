@@ -119,6 +119,8 @@ class OutboundQueue:
     def schedule_many(self, requests: Sequence[ScheduleRequest]) -> tuple[Job, ...]:
         """Put several calls into the queue, all or none; jobs of type ``bulk`` unless they say otherwise.
 
+        One with a ``key`` that is known already is not queued again, as by :meth:`schedule`.
+
         :raises BadInput: for more than 1000, or one that cannot be meant; nothing is queued.
         """
         if not 1 <= len(requests) <= LARGEST_BULK:
@@ -127,17 +129,24 @@ class OutboundQueue:
         if any(request.recurring for request in checked):
             raise BadInput("A recurring call is scheduled by itself, not in a bulk.")
         now = datetime.now(UTC)
+        ids = [_job_id(request.key) for request in checked]
+        known = {job_id: self._known(job_id) for job_id, each in zip(ids, checked, strict=True) if each.key is not None}
         entries = [
             {
                 "name": request.job_name,
                 "data": request.data(now),
-                "opts": {**request.options(), "jobId": _job_id(request.key), "timestamp": _milliseconds(now)},
+                "opts": {**request.options(), "jobId": job_id, "timestamp": _milliseconds(now)},
             }
-            for request in checked
+            for job_id, request in zip(ids, checked, strict=True)
+            if known.get(job_id) is None
         ]
-        raws = self._use(lambda queue: _add_bulk(queue, entries))
+        there = {
+            job_id: _same(job, ask) for job_id, ask in zip(ids, checked, strict=True) if (job := known.get(job_id))
+        }
+        raws = self._use(lambda queue: _add_bulk(queue, entries)) if entries else []
         self._note(raws)
-        return tuple(Job.from_bullmq(raw) for raw in raws)
+        there |= {str(raw["id"]): Job.from_bullmq(raw) for raw in raws}
+        return tuple(there[job_id] for job_id in ids)
 
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each state of :data:`STATES`, and ``paused``: 1 when the queue is paused."""

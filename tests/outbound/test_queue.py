@@ -104,6 +104,17 @@ def test_the_same_key_again_after_the_queue_forgot(line: Line, monkeypatch: pyte
     assert line.queue.counts()["waiting"] == 0
 
 
+def test_a_key_counts_in_a_bulk_too(line: Line) -> None:
+    first = line.queue.schedule(replace(CALL, key="a"))
+    line.queue.cancel(first.job_id)
+    again, fresh = line.queue.schedule_many([replace(CALL, key="a"), CALL])
+    assert (again.job_id, again.in_queue, fresh.state) == (first.job_id, False, "waiting")
+    assert line.queue.counts()["waiting"] == 1
+    with pytest.raises(RequestIdReused):
+        line.queue.schedule_many([replace(CALL, key="a", to="+14155550102"), CALL])
+    assert line.queue.counts()["waiting"] == 1
+
+
 def test_retries_and_cancellations_only_where_they_fit(line: Line) -> None:
     line.peer.behave(NUMBER, lambda request: request.refused(400, 21211, "no"))
     job = line.queue.schedule(CALL)
