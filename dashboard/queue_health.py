@@ -18,7 +18,8 @@ def checks() -> tuple[Check, ...]:
         return (Check("queue", False, f"{found.problem.message}{hint}", _fix(found)),)
     waiting, failed = found.counts.get("waiting", 0), found.counts.get("failed", 0)
     paused = " It is paused: workers wait." if found.counts.get("paused") else ""
-    words = f"outbound-calls in {found.where} answers: {waiting:,} waiting, {failed:,} failed.{paused}"
+    where = formatting.sentence(found.where or "the queue")
+    words = f"{where} answers for outbound-calls: {waiting:,} waiting, {failed:,} failed.{paused}"
     return (Check("queue", True, words), _worker(found))
 
 

@@ -144,13 +144,18 @@ def _of_demo_leads() -> list[Number]:
 def strip(watched: Watched, zone: ZoneInfo) -> str:
     """The stages as a strip, each with its time; a red one with cause and remedy."""
     waiting = next((stage.stage for stage in watched.stages if stage.state == "waiting"), None)
-    items = "".join(_stage(stage, watched.call.at, zone, is_next=stage.stage == waiting) for stage in watched.stages)
+    items, broken = "", False
+    for stage in watched.stages:
+        skipped = "not reached" if broken else "not part of it"
+        items += _stage(stage, watched.call.at, zone, is_next=stage.stage == waiting, skipped=skipped)
+        broken = broken or stage.state == "red"
     return f'<ol class="pb-stages pb-tall" aria-label="Stages of the test call">{items}</ol>'
 
 
-def _stage(stage: TestStage, began: datetime, zone: ZoneInfo, *, is_next: bool) -> str:
+def _stage(stage: TestStage, began: datetime, zone: ZoneInfo, *, is_next: bool, skipped: str) -> str:
     look, mark, word = STAGE_LOOKS[stage.state]
-    head = f'<b>{escape(stage.title)} <span class="{look}">{mark} {word}</span></b>'
+    said = skipped if stage.state == "skipped" else word
+    head = f'<b>{escape(stage.title)} <span class="{look}">{mark} {said}</span></b>'
     lines = []
     if stage.at is not None:
         exact = escape(formatting.exact(stage.at, zone))
@@ -192,10 +197,8 @@ def result(each: Earlier) -> str:
 def facts(call: TestCall, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
     """Label and value of a test call."""
     yield "Called", formatting.phone(call.to)
-    yield (
-        "How",
-        VIA_WORDS[call.via].lower() + (", played by the simulated carrier" if call.simulated else ", by Twilio"),
-    )
+    how = "through the queue" if call.via == "queue" else "dialled at once"
+    yield "How", f"{how}, {'played by the simulated carrier' if call.simulated else 'by Twilio'}"
     yield "Placed", f"{formatting.exact(call.at, zone)} by {call.actor}"
     if call.call_sid:
         yield "Call", call.call_sid

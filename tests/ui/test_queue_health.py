@@ -26,7 +26,7 @@ def copyable(visit: Any) -> list[str]:
 def test_nobody_takes_jobs(console: Console) -> None:
     visit = console("system")
     words = text_of(visit)
-    assert "outbound-calls in" in words and "answers: 0 waiting, 0 failed." in words
+    assert "answers for outbound-calls: 0 waiting, 0 failed." in words
     assert "Nobody takes jobs from the queue" in words
     assert queue_health.START in copyable(visit)
 
