@@ -1,10 +1,12 @@
 """Queue: who works it, jobs of every state with their calls, search, retry, do now, cancel, many at once."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -23,6 +25,7 @@ from core.outbound.queue import OutboundQueue, Workers
 from core.outbound.worker import CallWorker, Pace
 from core.settings import Settings
 from dashboard import queue_reads, queue_runs
+from tests.outbound.redis_server import RedisServer
 from tests.ui.conftest import ANA, BEN, CURRENT, FORMAT, Console, keys_of, press, text_of
 
 ANAS, BENS = "+14155550101", "+14155550102"
@@ -398,3 +401,32 @@ def test_without_any_place_for_a_queue_it_says_what_to_set(world: App, db: str, 
     queue = OutboundQueue(lambda: QueueConnection.of(Settings(), None), world.gateway, region="US")
     visit = serve(replace(world, queue=queue))("queue")
     assert "Set REDIS" in visit.error[0].value.replace("\\", "")
+
+
+# A real backend's queue -----------------------------------------------------------------------------------------------
+
+
+def test_jobs_of_a_real_backend_are_shown_without_its_credentials(
+    world: App, db: str, serve: Callable[[Any], Console], captured_data: Path, tmp_path: Path
+) -> None:
+    redis = RedisServer(tmp_path / "redis", captured_data / "redis_retained.rdb")
+    app = build(Settings.load(env={"DATABASE_URL": db, "REDIS_URL": redis.url}))
+    try:
+        Harvest(app.queue, app.gateway).collect()
+        counts = app.queue.counts()
+        seen = 0
+        for state in ("waiting", "delayed", "active", "completed", "failed"):
+            if not counts[state]:
+                continue
+            for entry in queue_reads.Board(app.queue, app.gateway, "US").page(state, 0, 50).entries:
+                told = json.dumps([entry.job.data, entry.job.returnvalue, entry.job.options, entry.job.failure])
+                assert "eyJ" not in told and "://" not in told
+                seen += 1
+            visit = serve(app)("queue", state=state)
+            assert not visit.error and len(rows_of(visit)) == min(counts[state], 50)
+            assert "eyJ" not in text_of(visit) and "supabase.co" not in text_of(visit)
+        assert seen
+        assert "Call" in text_of(serve(app)("queue", state="unlinked"))
+    finally:
+        app.close()
+        redis.stop()
