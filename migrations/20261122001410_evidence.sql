@@ -15,11 +15,15 @@ create index if not exists call_keys_of_call on public.call_keys (call_sid);
 comment on table public.call_keys is 'Patchbay: search keys of what callers said of themselves';
 alter table public.call_keys enable row level security;
 
+-- Letters with their accents apart (NFD), where the database's encoding knows them.
+create or replace function public.patchbay_decomposed(p_text text) returns text language sql immutable as
+$$ select case when pg_catalog.getdatabaseencoding() = 'UTF8' then normalize(p_text, nfd) else p_text end $$;
+
 -- A name as it is compared: a to z and single blanks, without accents, apostrophes, titles and a comma's order
 -- (core.model.spoken.fold follows the same rule; a name in another script becomes empty).
 create or replace function public.patchbay_fold(p_name text) returns text language sql immutable as $$
   select btrim(regexp_replace(regexp_replace(regexp_replace(translate(
-    case when p_name ~ '^[^,]+,[^,]+$' then split_part(p_name, ',', 2) || ' ' || split_part(p_name, ',', 1) else p_name end,
+    public.patchbay_decomposed(case when p_name ~ '^[^,]+,[^,]+$' then split_part(p_name, ',', 2) || ' ' || split_part(p_name, ',', 1) else p_name end),
     'ABCDEFGHIJKLMNOPQRSTUVWXYZÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿĀāĂăĄąĆćĈĉĊċČčĎďĐđĒēĔĕĖėĘęĚěĜĝĞğĠġĢģĤĥĦħĨĩĪīĬĭĮįİıĴĵĶķĹĺĻļĽľŁłŃńŅņŇňŌōŎŏŐőŒœŔŕŖŗŘřŚśŜŝŞşŠšŢţŤťŨũŪūŬŭŮůŰűŲųŴŵŶŷŸŹźŻżŽžȘșȚț''’‘`´',
     'abcdefghijklmnopqrstuvwxyzaaaaaaaceeeeiiiidnoooooouuuuytsaaaaaaaceeeeiiiidnoooooouuuuytyaaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiijjkkllllllllnnnnnnoooooooorrrrrrssssssssttttuuuuuuuuuuuuwwyyyzzzzzzsstt'),
     '[\u0300-\u036f]', '', 'g'), '[^a-z]+', ' ', 'g'), '\m(?:mr|mrs|ms|miss|dr|prof|sir|jr|sr|ii|iii|phd|md|esq)\M *', '', 'g')) $$;

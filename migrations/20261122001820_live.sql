@@ -29,6 +29,7 @@ begin
     union all
     (select c.call_sid, c.started_at, null from public.calls c
      where c.status is null and not c.ended and c.started_at > v_since and (p_call_sid is null or c.call_sid = p_call_sid)
+       and (c.event_count > 0 or c.transcript_count > 0)  -- a SID that only a lead's slot names is no call in progress
      order by c.started_at desc limit 200))
   , alive as (
     select r.call_sid, r.started_at from recent r

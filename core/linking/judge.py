@@ -17,7 +17,7 @@ from core.model.number_rules import NO_RULES, Rules
 from core.settings import Settings
 from core.store.gateway import Gateway, Row, Where
 
-RULES_VERSION = 5
+RULES_VERSION = 6
 """Raise it when a rule of :mod:`core.model` changes what it says: every call is judged again."""
 BATCH = 1000
 FINGERPRINT = "judge_fingerprint"

@@ -38,7 +38,7 @@ def fold(name: str) -> str:
     first, comma, last = name.partition(",")
     if comma and first and last and "," not in last:
         name = f"{last} {first}"
-    letters = name.translate(_PLAIN)
+    letters = unicodedata.normalize("NFD", name).translate(_PLAIN)
     words = re.sub(r"[^a-z]+", " ", re.sub("[\u0300-\u036f]", "", letters)).split()
     return " ".join(word for word in words if word not in TITLES)
 

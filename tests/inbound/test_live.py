@@ -149,3 +149,9 @@ def test_a_moment_ago_is_soon_over(app: App) -> None:
     reported(app, "in-progress")
     found = app.linking.live_call(SID)
     assert found is not None and found.read_at - now() < timedelta(seconds=5)
+
+
+def test_a_call_that_only_a_slot_names_is_not_in_progress(app: App, connection: psycopg.Connection[Any]) -> None:
+    connection.execute("insert into leads (name, call_sid) values ('Ann', %s)", (SID,))
+    assert app.linking.call(SID).lead_id is not None
+    assert app.linking.live().total == 0

@@ -14,6 +14,7 @@ from core.model.names import agreement, fold, name_keys
         ("Dr. Ann O’Brien Jr.", "ann obrien"),
         ("  ŁUKASZ  Żak ", "lukasz zak"),
         ("Anne-Marie Østergaard", "anne marie ostergaard"),
+        ("Nguyễn Minh Trần", "nguyen minh tran"),
         ("Иван Петров", ""),
         ("", ""),
     ],
@@ -82,3 +83,8 @@ def test_one_of_the_two_keys_survives_a_misspelling() -> None:
     assert right & set(name_keys("jaymes pereira"))
     assert not right & set(name_keys("james brown"))
     assert name_keys("james") == ()
+
+
+def test_accents_of_every_alphabet_go() -> None:
+    assert agreement(fold("Minh Trần"), "Minh Nguyễn") == "other"
+    assert agreement(fold("Minh Tran"), "Minh Trần") == "full"
