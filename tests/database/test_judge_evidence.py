@@ -202,8 +202,8 @@ def test_a_lead_that_comes_while_a_call_is_in_hand_is_not_missed(
 @pytest.mark.parametrize(
     "name",
     ["José Nuñez", "Jose\u0301 Nun\u0303ez", "Müller, Jürgen", "Dr. Ann O’Brien Jr.", "  ŁUKASZ  Żak ",
-     "Иван", "A, B, C", "Anne-Marie Østergaard", "Ünal ŞAHİN", "İpek Işık", "Đặng Văn Lâm", "Nguyễn Thị Hương", "O´Brien",
-     "x" * 300, "Åsa Öberg", "Ãœ", "Mr", ""],
+     "Иван", "A, B, C", "Anne-Marie Østergaard", "Ünal ŞAHİN", "İpek Işık", "Đặng Văn Lâm",
+     "Nguyễn Thị Hương", "O´Brien", "x" * 300, "Åsa Öberg", "Ãœ", "Mr", ""],
 )  # fmt: skip
 def test_names_are_folded_alike_in_sql(connection: Connection, name: str) -> None:
     (folded,) = connection.execute("select patchbay_fold(%s)", (name,)).fetchone() or ()

@@ -226,7 +226,8 @@ def test_filters_of_the_views(linking: Linking, connection: Connection) -> None:
     assert listed(linking, "stuck", number=NUMBER) == [call]
     assert listed(linking, "stuck", text=call[-6:]) == [call]
     assert listed(linking, "stuck", since=START + timedelta(days=300)) == []
-    for wrong in ({"view": "stuck", "cause": "pending"}, {"view": "suspect", "cause": "pending"}, {"view": "everything"}):
+    unknown = {"view": "everything"}
+    for wrong in ({"view": "stuck", "cause": "pending"}, {"view": "suspect", "cause": "pending"}, unknown):
         with pytest.raises(BadInput):
             linking.count(WorklistFilter(**wrong))  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="cursor"):

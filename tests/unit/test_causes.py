@@ -138,7 +138,11 @@ LEADS = {
         ("pending", call(), "It started within the grace period of 120 s: the backend may still link it."),
         ("unlinked_by_hand", call(1), "Somebody unlinked it from lead 1 (Ann Lee); automation leaves it alone."),
         ("unlinked_by_hand", call(), "It was unlinked by hand; automation leaves it alone."),
-        ("link_write_failed", call(1), "The notes of lead 1 (Ann Lee) name this call, but the call is not linked to it."),
+        (
+            "link_write_failed",
+            call(1),
+            "The notes of lead 1 (Ann Lee) name this call, but the call is not linked to it.",
+        ),
         ("lead_deleted", call(99), "It belonged to lead 99, which has been deleted."),
         (
             "no_numbers",
