@@ -13,6 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 from core.access.secret_tokens import new_token
 from core.access.sessions import BELIEVED_SECONDS
 from core.store.postgres import PostgresGateway
+from tests import running
 from tests.access.conftest import PASSWORD, PUBLIC, Front, Starting
 
 
@@ -57,7 +58,6 @@ def test_a_websocket_without_a_session_is_closed_before_it_opens(front: Starting
 
 
 def test_a_websocket_is_closed_with_4401(front: Starting) -> None:
-    import asyncio
 
     from core.http.gate import SessionGate
     from core.http.gate_requests import Door
@@ -79,7 +79,7 @@ def test_a_websocket_is_closed_with_4401(front: Starting) -> None:
         scope = {"type": "websocket", "path": "/_stcore/stream", "headers": [], "scheme": "ws", "http_version": "1.1"}
         await gate({**scope, "query_string": b"", "client": ("127.0.0.1", 1)}, receive, send)
 
-    asyncio.run(run())
+    running.run(run())
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 4401)]
 
 

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.http.bodies import BodyGuard
+from tests import running
 
 
 async def _echo(request: Request) -> Response:
@@ -40,7 +41,7 @@ def ask(path: str, chunks: list[bytes], *, length: int | None = None, ends: bool
     headers = [] if length is None else [(b"content-length", str(length).encode())]
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
              "headers": headers, "http_version": "1.1", "scheme": "http"}  # fmt: skip
-    asyncio.run(SERVER(scope, receive, send))
+    running.run(SERVER(scope, receive, send))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:]).decode()
 
 

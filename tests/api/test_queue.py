@@ -1,6 +1,5 @@
 """Scheduling a call over the API, in the backend's shape."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -10,6 +9,7 @@ from core import app as application
 from core.access import Identity
 from core.http.api import api_routes
 from core.outbound.queue import OutboundQueue
+from tests import running
 from tests.api.conftest import ANN, Api
 
 TO = "+14155550101"
@@ -63,7 +63,7 @@ def bare(path: str, body: Any, identity: Identity | None) -> tuple[int, Any]:
     scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
              "headers": [(b"content-type", b"application/json")], "patchbay.identity": identity}  # fmt: skip
     route = next(route for route in api_routes() if route.matches(scope)[0].value == 2)
-    asyncio.run(route.handle({**scope, **route.matches(scope)[1]}, receive, send))
+    running.run(route.handle({**scope, **route.matches(scope)[1]}, receive, send))
     return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
 
 

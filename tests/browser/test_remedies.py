@@ -63,7 +63,7 @@ def test_choose_the_row_that_holds(
 ) -> None:
     page = open_page(server, "/conflicts?kind=contradicting_event_rows")
     expect(page.get_by_role("button", name="Merge… (choose the row first)")).to_be_disabled()
-    page.get_by_text("Outbound, +1 415 555 0000").click()
+    page.get_by_test_id("stRadio").get_by_text("Outbound, +1 415 555 0000").click()
     idle(page)
     press(page, "Merge, and let row")
     confirm_and_undo(page, "Merge the rows", "merged into one")
@@ -124,7 +124,7 @@ def test_undo_one_change_and_a_batch_from_the_ledger(world: App, server: Server,
     press(page, "Undo the whole batch…")
     press(page, "Undo the batch", within="dialog")
     expect(page.get_by_text("Undone: 1 change; 1 change skipped.").first).to_be_visible()
-    expect(page.get_by_text("CA11…1111, linked to lead 2")).to_be_visible()
+    expect(page.get_by_text("CA11…1111, linked to lead 2").first).to_be_visible()
     assert world.linking.story(OLDER).call.lead_id is None
 
 

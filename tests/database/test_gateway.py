@@ -22,6 +22,7 @@ from core.errors import (
     TimedOut,
     Unavailable,
 )
+from core.store.failures import RightMissing
 from core.store.gateway import AnyOf, Order, Where
 from core.store.postgres import PostgresGateway
 
@@ -170,7 +171,7 @@ def test_our_own_codes_keep_message_hint_and_facts(
 
 @pytest.mark.parametrize(
     ("state", "error"),
-    [("23505", Refused), ("22003", BadInput), ("42501", Unavailable), ("25006", Unavailable), ("P0001", Unavailable)],
+    [("23505", Refused), ("22003", BadInput), ("42501", RightMissing), ("25006", Unavailable), ("P0001", Unavailable)],
 )
 def test_standard_codes(gateway: PostgresGateway, state: str, error: type[PatchbayError]) -> None:
     with pytest.raises(error) as raised:

@@ -18,6 +18,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from twilio.request_validator import RequestValidator
 
+from tests import running
 from tests.database.conftest import Cluster
 from tests.inbound.conftest import AUTH_TOKEN, OWN, SID, THEIRS, Peer, Starting, form
 from tests.inbound.proxy import Line, Proxy
@@ -77,7 +78,7 @@ def test_the_database_is_away_from_a_step_on_until_after_the_call(
     assert answer.status_code == 200 and "<Stream" in answer.text
     reached("between callbacks")
     assert twilio.post("/call-events", form(status="in-progress", SequenceNumber="1")).status_code == 200
-    asyncio.run(_conversation(twilio, reached))
+    running.run(_conversation(twilio, reached))
     assert twilio.post("/call-events", form(CallDuration="9", SequenceNumber="2")).status_code == 200
     assert twilio.post("/recording-status", {"CallSid": SID, "RecordingSid": "RE1"}).status_code == 200
     proxy.be("there")
@@ -156,7 +157,7 @@ def test_a_killed_server_leaves_what_it_took_to_the_next_one(
                 assert await asyncio.to_thread(first.post, "/call-events", form(CallDuration="9", SequenceNumber="1"))
                 first.end(signal.SIGKILL)
 
-        asyncio.run(until_it_is_killed())
+        running.run(until_it_is_killed())
     finally:
         first.end(signal.SIGKILL)
     assert len(transcript(peer)) == 2
@@ -211,20 +212,24 @@ def _all_final(twilio: Peer, sids: list[str]) -> bool:
     return found == dict.fromkeys(sids, "completed")
 
 
+POOLED = 20
+"""Pools of connections and threads may still grow by so many; one thing left by each of a hundred calls is more."""
+
+
 def test_nothing_is_left_over_after_a_hundred_calls(twilio: Peer, openai: Realtime) -> None:
     async def calls(first: int, number: int) -> None:
         sids = [f"CA{n:032x}" for n in range(first, first + number)]
         await asyncio.gather(*(call(twilio, turns=1, call_sid=sid) for sid in sids))
 
-    asyncio.run(calls(1000, 10))  # pools and caches fill
+    running.run(calls(1000, 10))  # pools and caches fill
     assert eventually(lambda: openai.open == 0)
     time.sleep(1)
     before = _held()
     for batch in range(4):
-        asyncio.run(calls(batch * 25, 25))
+        running.run(calls(batch * 25, 25))
     assert eventually(lambda: openai.open == 0)
     assert eventually(lambda: len(twilio.rows("id", "conversation_transcripts")) == 220, 30)
-    assert eventually(lambda: all(now <= then + 3 for now, then in zip(_held(), before, strict=True)), 20), (
+    assert eventually(lambda: all(now <= then + POOLED for now, then in zip(_held(), before, strict=True)), 20), (
         before,
         _held(),
     )

@@ -12,6 +12,7 @@ from streamdouble import protocol
 from streamdouble.session import Session, SessionConfig, SessionResult
 
 from core.telephony.signatures import Signatures
+from tests import running
 from tests.inbound.conftest import AUTH_TOKEN, SID, Peer, Starting
 from tests.inbound.realtime import LOUD, SILENT, Realtime, realtime
 
@@ -57,7 +58,7 @@ def eventually(check: Any, seconds: float = 8.0) -> bool:
 
 
 def test_a_call_is_spoken_with_and_written_down_in_order(twilio: Peer, openai: Realtime) -> None:
-    result = asyncio.run(call(twilio))
+    result = running.run(call(twilio))
     assert result.violations == []
     assert len(result.audio_received) >= 2 * 5 * 1600
     expected = [
@@ -76,7 +77,7 @@ def test_a_call_is_spoken_with_and_written_down_in_order(twilio: Peer, openai: R
 
 
 def test_the_agent_speaks_first_when_it_was_asked_to(twilio: Peer, openai: Realtime) -> None:
-    asyncio.run(call(twilio, turns=1, speakFirst="true", initialMessage="Good morning from Kestrel"))
+    running.run(call(twilio, turns=1, speakFirst="true", initialMessage="Good morning from Kestrel"))
     assert "Good morning from Kestrel" in openai.of("response.create")[0]["response"]["instructions"]
     assert eventually(lambda: ("assistant", "Hello, this is Patchbay.") in transcript(twilio))
 
@@ -91,7 +92,7 @@ def test_the_caller_can_interrupt(twilio: Peer, openai: Realtime) -> None:
         url = twilio.base.replace("http", "ws") + "/media-stream"
         return await Session(url, frames, config=config, identity=protocol.StreamIdentity(call_sid=SID)).run()
 
-    result = asyncio.run(scene())
+    result = running.run(scene())
     assert result.clears_received >= 1
     assert openai.of("conversation.item.truncate")[0]["item_id"] == "item_first"
     assert result.violations == []
@@ -99,20 +100,20 @@ def test_the_caller_can_interrupt(twilio: Peer, openai: Realtime) -> None:
 
 @pytest.mark.parametrize("token", ["", "1999999999.abc", "0.0"])
 def test_a_stream_without_proof_is_turned_away(twilio: Peer, openai: Realtime, token: str) -> None:
-    result = asyncio.run(call(twilio, turns=1, token=token))
+    result = running.run(call(twilio, turns=1, token=token))
     assert result.closed_early or result.audio_received == b""
     assert openai.sessions == []
 
 
 def test_a_token_of_another_call_is_no_proof(twilio: Peer, openai: Realtime) -> None:
     other = Signatures(AUTH_TOKEN, None).stream_token("CA" + "9" * 32)
-    asyncio.run(call(twilio, turns=1, token=other))
+    running.run(call(twilio, turns=1, token=other))
     assert openai.sessions == []
 
 
 def test_openai_away_ends_the_stream_so_that_the_apology_is_heard(twilio: Peer, openai: Realtime) -> None:
     openai.refuses = True
-    result = asyncio.run(call(twilio, turns=1))
+    result = running.run(call(twilio, turns=1))
     assert result.closed_early
     assert result.violations == []
 
@@ -129,7 +130,7 @@ def test_openai_away_ends_the_stream_so_that_the_apology_is_heard(twilio: Peer, 
 )
 def test_openai_vanishes_and_nothing_that_was_said_is_lost(twilio: Peer, openai: Realtime, step: str) -> None:
     openai.drops_at = step
-    result = asyncio.run(call(twilio, turns=1))
+    result = running.run(call(twilio, turns=1))
     assert result.violations == []
     if step.startswith("response.output_audio_transcript") or step.startswith("conversation"):
         assert eventually(lambda: ("assistant", "Assistant reply 1") in transcript(twilio)), "as far as it was spoken"
@@ -150,7 +151,7 @@ def test_the_caller_vanishes_in_the_middle(twilio: Peer, openai: Realtime, frame
             await asyncio.sleep(0.2)
             line.transport.abort()  # no goodbye
 
-    asyncio.run(vanish())
+    running.run(vanish())
     assert eventually(lambda: openai.open == 0)
     if frames >= 60:
         assert eventually(
@@ -208,7 +209,7 @@ def test_the_last_words_before_hanging_up_are_written(twilio: Peer, openai: Real
             await asyncio.sleep(0.3)
             await caller.say({"event": "stop", "streamSid": caller.identity.stream_sid, "stop": {}})
 
-    asyncio.run(scene())
+    running.run(scene())
     assert eventually(lambda: ("user", "User said 1") in transcript(twilio))
     assert openai.complaints == []
 
@@ -223,14 +224,14 @@ def test_words_that_come_after_hanging_up_in_the_middle_of_a_reply_are_written(t
             await asyncio.sleep(0.2)
             caller.line.transport.abort()
 
-    asyncio.run(scene())
+    running.run(scene())
     expected = {("user", "User said 1"), ("assistant", "Assistant reply 1")}
     assert eventually(lambda: set(transcript(twilio)) == expected), transcript(twilio)
 
 
 def test_words_that_cannot_be_transcribed_leave_their_place(twilio: Peer, openai: Realtime) -> None:
     openai.mishears = True
-    asyncio.run(call(twilio, turns=1))
+    running.run(call(twilio, turns=1))
     assert eventually(lambda: transcript(twilio) == [("user", "[inaudible]"), ("assistant", "Assistant reply 1")])
 
 
@@ -247,15 +248,15 @@ def test_a_second_stream_of_a_call_is_turned_away(twilio: Peer, openai: Realtime
             await asyncio.sleep(0.5)
         return cut
 
-    assert asyncio.run(scene())
+    assert running.run(scene())
     assert len(openai.sessions) == 1
     assert eventually(lambda: len(transcript(twilio)) == 2), "the first one goes on"
 
 
 def test_a_token_opens_one_stream(twilio: Peer, openai: Realtime) -> None:
     token = Signatures(AUTH_TOKEN, None).stream_token(SID)
-    asyncio.run(call(twilio, turns=1, token=token))
-    asyncio.run(call(twilio, turns=1, token=token))
+    running.run(call(twilio, turns=1, token=token))
+    running.run(call(twilio, turns=1, token=token))
     assert len(openai.sessions) == 1
 
 
@@ -281,7 +282,7 @@ def test_hostile_messages_before_the_proof_end_the_stream(
             await caller.say(message)
             return await caller.is_cut()
 
-    assert asyncio.run(scene())
+    assert running.run(scene())
     assert openai.sessions == []
     assert "Traceback" not in caplog.text
 
@@ -296,7 +297,7 @@ def test_nonsense_in_a_stream_ends_it_and_keeps_what_was_said(twilio: Peer, open
             await caller.say(message)
             return await caller.is_cut()
 
-    assert asyncio.run(scene())
+    assert running.run(scene())
     assert eventually(lambda: len(transcript(twilio)) == 2)
 
 
@@ -306,7 +307,7 @@ def test_nothing_leaks_over_many_calls(twilio: Peer, openai: Realtime) -> None:
     async def together() -> list[Any]:
         return list(await asyncio.gather(*(call(twilio, turns=1, call_sid=sid) for sid in sids)))
 
-    results = asyncio.run(together())
+    results = running.run(together())
     assert [result.violations for result in results] == [[]] * 30
     assert eventually(lambda: len(twilio.rows("id", "conversation_transcripts")) == 60, 15)
     assert all(len(transcript(twilio, sid)) == 2 for sid in sids)

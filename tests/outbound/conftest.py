@@ -114,7 +114,7 @@ class Line:
             thread.join(15)
             assert not thread.is_alive()
 
-    def until_finished(self, job_id: str, seconds: float = 20.0) -> Any:
+    def until_finished(self, job_id: str, seconds: float = 60.0) -> Any:
         """The job, once it is completed or failed."""
 
         def finished() -> Any:
@@ -157,7 +157,7 @@ class Line:
         self.app.close()
 
 
-def until(ready: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+def until(ready: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     """Wait for something to become true and return it."""
     end = time.monotonic() + seconds
     while True:

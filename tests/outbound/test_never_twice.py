@@ -6,7 +6,6 @@ the carrier, or a queue that stands still.
 The fast one runs with every test; the others are marked ``kill``.
 """
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -25,6 +24,7 @@ from core.outbound.attempts import Claim
 from core.outbound.jobs import QUEUE, ScheduleRequest
 from core.outbound.processor import Again, Taken
 from core.outbound.settling import Settling
+from tests import running
 from tests.outbound.carrier_peer import Request
 from tests.outbound.conftest import Line, until
 
@@ -82,7 +82,7 @@ def run_again(line: Line, job_id: str) -> None:
         await job.retry("failed")
         await queue.close()
 
-    asyncio.run(again())
+    running.run(again())
 
 
 def afterwards(line: Line, job_id: str, dials: int, state: str) -> None:

@@ -1,12 +1,12 @@
 """Jobs that cannot be done fail at once with a reason that a person understands, and nothing is dialled for them."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from core.errors import BadInput
 from core.outbound.jobs import QUEUE, ScheduleRequest
+from tests import running
 from tests.outbound.conftest import Line
 
 
@@ -21,7 +21,7 @@ def add(line: Line, data: Any, name: str = "make-call", **options: Any) -> str:
         await queue.close()
         return str(job.id)
 
-    return asyncio.run(adding())
+    return running.run(adding())
 
 
 BAD = {

@@ -41,7 +41,7 @@ def console(
 
 def until_ended(visit: AppTest) -> AppTest:
     batch_id = "".join(visit.query_params["repaired"])
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while (run := repair_runs.find(batch_id)) is None or not run.ended:
         assert time.monotonic() < end
         time.sleep(0.02)
