@@ -28,6 +28,8 @@ FIELDS: tuple[Field, ...] = get_args(Field)
 WHICH: tuple[Which, ...] = get_args(Which)
 NUMBERS: tuple[Field, ...] = ("from_number", "to_number")
 PAGE = 500
+LONGEST_SILENCE = 1.0
+"""Seconds after which whoever watches a wait is told that it goes on."""
 LONGEST_WAIT = 60.0
 MOST_WAITS = 8
 """So often in a row Twilio may ask to wait, or not answer, before a bulk repair stops."""
@@ -213,9 +215,15 @@ class Repair:
         need_writer(self._identity)
         batch = str(uuid.uuid4()) if batch_id is None else fields.batch_id(batch_id)
         sids = self.waiting(which, None if limit is None else fields.whole("limit", limit, 1, 1_000_000))
-        run = _Run(self, replace(options, batch_id=batch), self._settings.repair_rate, self._sleep)
-        for done, sid in enumerate(sids):
-            progress(done, len(sids))
+        run = _Run(
+            self,
+            replace(options, batch_id=batch),
+            self._settings.repair_rate,
+            self._sleep,
+            told=lambda: progress(run.done, len(sids)),
+        )
+        for sid in sids:
+            progress(run.done, len(sids))
             if not run.repair(sid):
                 break
         progress(run.done, len(sids))
@@ -276,8 +284,10 @@ class Repair:
 class _Run:
     """One bulk repair while it lasts."""
 
-    def __init__(self, repair: Repair, options: Options, rate: int, sleep: Callable[[float], None]) -> None:
-        self._repair, self._options, self._sleep = repair, options, sleep
+    def __init__(
+        self, repair: Repair, options: Options, rate: int, sleep: Callable[[float], None], told: Callable[[], None]
+    ) -> None:
+        self._repair, self._options, self._sleep, self._tell = repair, options, sleep, told
         self._between, self._next = 1 / rate, 0.0
         self.repaired: list[str] = []
         self.unchanged: list[str] = []
@@ -304,7 +314,7 @@ class _Run:
                     self.stopped = error.message
                     return False
                 asked = error.retry_after if isinstance(error, TwilioBusy) else None
-                self._sleep(min(asked if asked is not None else 2.0 ** (waits - 1), LONGEST_WAIT))
+                self._wait(min(asked if asked is not None else 2.0 ** (waits - 1), LONGEST_WAIT))
             except NotFound:
                 self.unknown.append(call_sid)
                 return True
@@ -314,6 +324,13 @@ class _Run:
             except PatchbayError as error:
                 self.failed[call_sid] = error.message
                 return True
+
+    def _wait(self, seconds: float) -> None:
+        """Wait until Twilio may be asked again; whoever watches is told meanwhile, and may stop it."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._tell()
+            self._sleep(min(left, LONGEST_SILENCE))
 
     def _keep_rate(self) -> None:
         now = time.monotonic()
