@@ -336,6 +336,7 @@ declare
   v_sids text[];
 begin
   if v_after is null then
+    delete from public.judge_marks;  -- every call that they could name is queued now; those that come meanwhile stay
     v_sids := array(select c.call_sid from public.calls c order by c.started_at desc, c.call_sid collate "C" desc limit p_limit);
   else
     v_sids := array(select c.call_sid from public.calls c
