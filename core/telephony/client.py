@@ -84,12 +84,14 @@ class TwilioCarrier:
         """
         wanted = since.astimezone(UTC)
         day = wanted.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-        found = self._asked(
-            lambda: [_call(call) for call in self._client.calls.list(to=number, start_time_after=day, limit=MOST_CALLS)]
-        )
-        # Twilio compares days, and a call that is still queued has no start: the time of creation decides.
+        # Twilio compares days of the start, and a call that is still queued has none: those are asked for as well.
+        listed = self._client.calls.list
+        begun = self._asked(lambda: [*map(_call, listed(to=number, start_time_after=day, limit=MOST_CALLS))])
+        queued = self._asked(lambda: [*map(_call, listed(to=number, status="queued", limit=MOST_CALLS))])
+        found = {call.call_sid: call for call in (*queued, *begun)}.values()
         edge = wanted.replace(microsecond=0)
-        return [call for call in found if call.created_at is None or call.created_at >= edge]
+        known = [call for call in found if call.created_at is None or call.created_at >= edge]
+        return sorted(known, key=lambda call: call.created_at or wanted, reverse=True)
 
     def numbers(self) -> frozenset[str]:
         """The phone numbers of the account, in E.164.
