@@ -95,7 +95,8 @@ def _story(gateway: Gateway, told: Row, settings: Settings, now: datetime) -> St
     rules = ruled_numbers.holding(map(NumberRule.from_row, told["rules"]), now)
     own = own_numbers.configured(settings) | set(told["own_numbers"])
     own |= {number for number, rule in rules.items() if rule.verdict == "own"}
-    candidates = matching.candidates_by(gateway, told["facts"], own, settings.default_region, rules)
+    near = matching.Near.from_row(told["near"])
+    candidates = matching.candidates_by(gateway, told["facts"], own, settings.default_region, rules, near)
     ended = bool(told["call"].get("ended"))
     known = stages.Known(call, ended, events, transcripts, lead, history, call.cause, detail, jobs)
     return Story(

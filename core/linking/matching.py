@@ -39,6 +39,28 @@ class Neighbourhood:
     by_key: Mapping[str, tuple[Lead, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Leads that were read before the rules asked for them.
+
+    :ivar keys: the search keys that were looked for; ``by_key`` are the rows found, as ``leads_with_keys`` gives them.
+    :ivar ids: the leads that were looked for; ``by_id`` are those that exist, as ``leads_by_ids`` gives them.
+    """
+
+    keys: AbstractSet[str]
+    ids: AbstractSet[int]
+    by_key: Sequence[Row] = ()
+    by_id: Sequence[Row] = ()
+
+    @classmethod
+    def from_row(cls, row: Row) -> "Near":
+        """``near`` in the SQL function ``call_page``."""
+        return cls(frozenset(row["keys"]), frozenset(row["ids"]), row["by_key"], row["by_id"])
+
+
+NOTHING_READ = Near(frozenset(), frozenset())
+
+
 def candidates(gateway: Gateway, calls: Sequence[Call], settings: Settings) -> dict[str, tuple[Candidate, ...]]:
     """The leads that may belong to each call, best first, by SID; as the data is now, judged or not."""
     own, rules = own_numbers.known(gateway, settings), ruled_numbers.in_force(gateway)
@@ -51,26 +73,32 @@ def candidates(gateway: Gateway, calls: Sequence[Call], settings: Settings) -> d
 
 
 def candidates_by(
-    gateway: Gateway, rows: Iterable[Row], own: AbstractSet[str], region: str, rules: Rules
+    gateway: Gateway, rows: Iterable[Row], own: AbstractSet[str], region: str, rules: Rules, near: Near = NOTHING_READ
 ) -> dict[str, tuple[Candidate, ...]]:
     """The same from what the rules want to know, where that was read already; see :func:`assess_all`."""
-    assessed = assess_all(gateway, rows, own, region, rules)
+    assessed = assess_all(gateway, rows, own, region, rules, near)
     return {facts.call_sid: assessment.candidates for facts, assessment in assessed}
 
 
 def assess_all(
-    gateway: Gateway, rows: Iterable[Row], own: AbstractSet[str], region: str, rules: Rules = NO_RULES
+    gateway: Gateway,
+    rows: Iterable[Row],
+    own: AbstractSet[str],
+    region: str,
+    rules: Rules = NO_RULES,
+    near: Near = NOTHING_READ,
 ) -> list[tuple[CallFacts, Assessment]]:
     """Assess calls as ``judge_facts`` and ``judge_batch`` give them.
 
     :param own: our own numbers in E.164.
     :param region: ISO 3166 region in which a number without country code is read.
     :param rules: what people ruled about numbers.
+    :param near: leads that were read already.
     """
     calls = [CallFacts.from_row(row) for row in rows]
     sides = (counterpart.of(c.direction, c.from_number, c.to_number, own, region) for c in calls)
     others = [number_rules.applied(other, rules) for other in sides]
-    around = _neighbourhood(gateway, calls, others)
+    around = _neighbourhood(gateway, calls, others, near)
     return [(call, assess(call, other, around, region, rules)) for call, other in zip(calls, others, strict=True)]
 
 
@@ -110,17 +138,23 @@ def leads_by_ids(gateway: Gateway, ids: Iterable[int]) -> dict[int, Lead]:
     return found
 
 
-def _neighbourhood(gateway: Gateway, calls: Sequence[CallFacts], others: Sequence[Counterpart]) -> Neighbourhood:
-    keys = sorted({o.key for o in others if o.key is not None} | {key for call in calls for key in call.said.keys})
+def _neighbourhood(
+    gateway: Gateway, calls: Sequence[CallFacts], others: Sequence[Counterpart], near: Near
+) -> Neighbourhood:
+    keys = {o.key for o in others if o.key is not None} | {key for call in calls for key in call.said.keys}
     ids = {lead_id for call in calls for lead_id in _named_ids(call)}
     ids |= {call.lead_id for call in calls if call.lead_id is not None}
+    asked = sorted(keys - near.keys)
+    rows = list(near.by_key)
+    for start in range(0, len(asked), KEYS_AT_ONCE):
+        rows += _rows_with_keys(gateway, asked[start : start + KEYS_AT_ONCE])
     by_key: dict[str, list[Lead]] = {}
     known: dict[int, Lead] = {}  # one lead has several keys
-    for start in range(0, len(keys), KEYS_AT_ONCE):
-        for row in _rows_with_keys(gateway, keys[start : start + KEYS_AT_ONCE]):
-            lead = known.get(row["id"]) or known.setdefault(row["id"], Lead.from_row(row))
-            by_key.setdefault(row["key"], []).append(lead)
-    return Neighbourhood(leads_by_ids(gateway, ids), {key: tuple(leads) for key, leads in by_key.items()})
+    for row in rows:
+        lead = known.get(row["id"]) or known.setdefault(row["id"], Lead.from_row(row))
+        by_key.setdefault(row["key"], []).append(lead)
+    by_id = {row["id"]: Lead.from_row(row) for row in near.by_id} | leads_by_ids(gateway, ids - near.ids)
+    return Neighbourhood(by_id, {key: tuple(leads) for key, leads in by_key.items()})
 
 
 def _rows_with_keys(gateway: Gateway, keys: Sequence[str]) -> list[Row]:

@@ -27,10 +27,11 @@ select c.call_sid, 'unlinked' as state, c.started_at, c.lead_id, c.set_aside, c.
   c.best_lead_id, c.best_confidence, c.best_evidence, b.name as best_lead_name, b.phone as best_lead_phone,
   b.lead_status as best_lead_status, c.candidate_count, c.suspect,
   case when cardinality(c.cause_leads) > 1
-    then array(select n.name from public.leads n where n.id = any (c.cause_leads)) end as named
+    then (select json_agg(json_build_object('id', n.id, 'name', n.name, 'phone', n.phone))
+      from public.leads n where n.id = any (c.cause_leads)) end as named
 from public.calls c left join public.leads b on b.id = c.best_lead_id
 where {} order by c.started_at desc, c.call_sid collate "C" desc limit %(size)s"""
-"""The bare read of a page: the rows and columns that it shows with the names that its sentences use, nothing else."""
+"""The bare read of a page: the rows and columns that it shows with the leads that its sentences name, nothing else."""
 _AFTER = ' and c.started_at <= %(start)s and (c.started_at, c.call_sid collate "C") < (%(start)s, %(sid)s)'
 _TABLES = ("call_events", "leads", "conversation_transcripts")
 _LEDGER = """insert into bare.link_events (actor, source, action, call_sid, lead_id, before, after)
@@ -43,7 +44,15 @@ _PARTS = (
     "select * from public.call_recordings where call_sid = %s",
     "select * from public.link_events where call_sid = %s order by id desc",
     "select l.* from public.leads l join public.calls c on c.lead_id = l.id where c.call_sid = %s",
+    """select o.call_sid, o.started_at, o.direction, o.status, o.duration from public.calls c
+    join public.calls o on o.lead_id = c.lead_id where c.call_sid = %s order by o.started_at desc limit 20""",
+    """select l.* from public.calls c join public.lead_numbers n on n.key = c.counterpart_key
+    join public.leads l on l.id = n.lead_id where c.call_sid = %s""",
+    "select id from public.leads where call_sid = %s",
+    "select m.lead_id from public.lead_mentions m join public.leads l on l.id = m.lead_id where m.call_sid = %s",
+    "select * from public.job_results where call_sid = %s order by job_at desc limit 5",
 )
+"""The bare read of a story: the rows that it tells of, each kind by its index."""
 
 
 class Bare:

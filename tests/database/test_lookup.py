@@ -167,3 +167,36 @@ def test_the_end_of_a_sid_goes_before_its_middle(app: App, connection: Connectio
     found = app.linking.lookup("AB_C")
     assert isinstance(found, Story) and found.call.call_sid == "CA" + "0" * 28 + "ab_c"
     assert app.linking.lookup("00ab_c00").call.call_sid == "CA00ab_c" + "0" * 26  # type: ignore[union-attr]
+
+
+def test_a_story_s_candidates_are_those_of_now_whether_judged_or_not(app: App, connection: Connection) -> None:
+    add_lead(connection, "Ada", "+442079460123", created_at="2026-01-01")
+    call = add_call(connection, 1, counterpart="+442079460123", at="2026-03-01")
+    unjudged = app.linking.story(call).candidates
+    app.linking.judge()
+    judged = app.linking.story(call).candidates
+    assert [candidate.name for candidate in judged] == ["Ada"]
+    assert unjudged == judged
+
+    add_lead(connection, "Bob", "+442079460123", created_at="2026-01-02")
+    add_lead(connection, "Cora", "+14155550188", email="cora@example.com", created_at="2026-01-02")
+    say(connection, call, "user", "You can write to cora@example.com", timestamp="2026-03-01T09:00:04Z")
+    told = app.linking.story(call).candidates
+    assert {candidate.name for candidate in told} == {"Ada", "Bob", "Cora"}
+    assert list(told) == app.linking.candidates(call)
+    app.linking.judge()
+    assert app.linking.story(call).candidates == told
+
+
+def test_a_judged_call_s_story_is_one_answer(app: App, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead = add_lead(connection, "Ada", "+442079460123", created_at="2026-01-01")
+    call = add_call(connection, 1, counterpart="+442079460123", at="2026-03-01")
+    app.linking.link(call, lead, Options(actor="maria"))
+    app.linking.judge()
+
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("one answer holds it all")
+
+    monkeypatch.setattr(type(app.gateway), "select", read)
+    told = app.linking.story(call)
+    assert [candidate.lead_id for candidate in told.candidates] == [lead]
