@@ -22,7 +22,6 @@ def test_the_description_holds(api: Api, tmp_path: Path) -> None:
         str(Path(sys.executable).with_name("schemathesis")), "run", f"{api.base}/openapi.json",
         "--header", f"Authorization: Bearer {api.tokens['operator']}",
         "--max-examples", str(EXAMPLES), "--seed", "20261122", "--checks", "all", "--workers", "1",
-        "--exclude-checks", "unsupported_method",
     ]  # fmt: skip
     environment = {**os.environ, "NO_COLOR": "1"}
     run = subprocess.run(
