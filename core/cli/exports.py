@@ -2,19 +2,16 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
 
 from core.app import App
 from core.cli import worklist_words
-from core.cli.answers import Answer
+from core.cli.answers import Answer, Answering, Handler
 from core.errors import BadInput
 from core.linking import WorklistFilter
 from core.settings import Settings
-
-Answering: TypeAlias = Callable[[App], Answer]
 
 
 def _export(settings: Settings, words: argparse.Namespace) -> Answering:
@@ -75,4 +72,4 @@ def _print(line: str) -> None:
         raw.write(line.encode())
 
 
-HANDLERS: Mapping[str, Callable[[Settings, argparse.Namespace], Answering]] = {"export": _export}
+HANDLERS: Mapping[str, Handler] = {"export": _export}

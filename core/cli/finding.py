@@ -1,17 +1,38 @@
-"""``search`` and ``ticket``: find what a text may mean, and say what a call is about in a few lines."""
+"""``lookup``, ``search``, ``candidates`` and ``ticket``: find what a text may mean, and say what a call is about."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+import sys
+from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 
 from core.app import App
 from core.cli import text
-from core.cli.answers import Answer
-from core.linking import fields
+from core.cli.answers import Answer, Answering, Handler
+from core.linking import Matches, fields, lookup
 from core.linking.search import MOST_HITS, Hits
 from core.settings import Settings
 
-Answering: TypeAlias = Callable[[App], Answer]
+LONGEST_PASTE = 10_000_000
+"""Characters of a log that are read from stdin."""
+
+
+def _lookup(_settings: Settings, words: argparse.Namespace) -> Answering:
+    pasted = _from_stdin() if words.text == ["-"] else " ".join(words.text)
+    lookup.understood(pasted)
+
+    def answer(app: App) -> Answer:
+        app.linking.judge()
+        found = app.linking.lookup(pasted)
+        told = text.matches(found) if isinstance(found, Matches) else text.story(found)
+        return Answer(found.to_json(), told)
+
+    return answer
+
+
+def _from_stdin() -> str:
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # a log file may hold anything
+    return sys.stdin.read(LONGEST_PASTE)
 
 
 def _search(_settings: Settings, words: argparse.Namespace) -> Answering:
@@ -49,6 +70,17 @@ def _part(head: tuple[str, ...], rows: Sequence[tuple[object, ...]], more: bool)
     return f"{listed}\nThere are more: --limit lists up to {MOST_HITS}." if more else listed
 
 
+def _candidates(_settings: Settings, words: argparse.Namespace) -> Answering:
+    call_sid = fields.call_sid(words.call_sid)
+
+    def answer(app: App) -> Answer:
+        app.linking.judge()
+        found = app.linking.candidates(call_sid)
+        return Answer([candidate.to_json() for candidate in found], text.candidates_text(found))
+
+    return answer
+
+
 def _ticket(settings: Settings, words: argparse.Namespace) -> Answering:
     call_sid = fields.call_sid(words.call_sid)
     link = f"{settings.public_url}/lookup?q={call_sid}" if settings.public_url and call_sid.isalnum() else None
@@ -61,4 +93,9 @@ def _ticket(settings: Settings, words: argparse.Namespace) -> Answering:
     return answer
 
 
-HANDLERS: Mapping[str, Callable[[Settings, argparse.Namespace], Answering]] = {"search": _search, "ticket": _ticket}
+HANDLERS: Mapping[str, Handler] = {
+    "lookup": _lookup,
+    "search": _search,
+    "candidates": _candidates,
+    "ticket": _ticket,
+}

@@ -1,16 +1,13 @@
 """``jobs``: what the queue's jobs say of calls. Two steps like every command: check the words, then answer."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from core.app import App
-from core.cli.answers import Answer
+from core.cli.answers import Answer, Answering, Handler
 from core.errors import BadInput
 from core.settings import Settings
-
-Answering: TypeAlias = Callable[[App], Answer]
 
 
 def _jobs(_settings: Settings, words: argparse.Namespace) -> Answering:
@@ -30,4 +27,4 @@ def _jobs(_settings: Settings, words: argparse.Namespace) -> Answering:
     return answer
 
 
-HANDLERS: Mapping[str, Callable[[Settings, argparse.Namespace], Answering]] = {"jobs": _jobs}
+HANDLERS: Mapping[str, Handler] = {"jobs": _jobs}

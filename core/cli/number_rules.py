@@ -1,19 +1,18 @@
 """``number`` and ``number-rule``: everything about a telephone number, and what people rule about it."""
 
 import argparse
-from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Literal
 
 from core.app import App
 from core.cli import text
-from core.cli.answers import Answer
+from core.cli.answers import Answer, Answering, Handler
 from core.errors import BadInput
 from core.linking import fields, number_rules, worklist
 from core.linking.number_rules import NumberStory
 from core.model.number_rules import NumberRule, sentence
 from core.settings import Settings
 
-Answering: TypeAlias = Callable[[App], Answer]
 VERBS = ("set", "end")
 SAME_RULE = "Nothing changed: just this rule holds already."
 NO_RULE = "Nothing changed: no rule holds for this number."
@@ -91,7 +90,7 @@ def _story_text(told: NumberStory) -> str:
     return "\n".join([*lines, f"Next page: --after {told.page.next}"] if told.page.next else lines)
 
 
-HANDLERS: Mapping[str, Callable[[Settings, argparse.Namespace], Answering]] = {
+HANDLERS: Mapping[str, Handler] = {
     "number": _number,
     "number-rule": _number_rule,
 }

@@ -1,18 +1,16 @@
 """``own-numbers``: which numbers are ours, and what a person says of those that the data shows."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 from core.app import App
 from core.cli import text
-from core.cli.answers import Answer
+from core.cli.answers import Answer, Answering, Handler
 from core.errors import BadInput
 from core.linking import fields
 from core.linking.system import OwnNumber
 from core.settings import Settings
 
-Answering: TypeAlias = Callable[[App], Answer]
 SAYS: Mapping[str, bool | None] = {"confirm": True, "deny": False, "clear": None}
 TOLD: Mapping[bool | None, str] = {True: "is ours", False: "is not ours", None: "is to be confirmed again"}
 
@@ -66,4 +64,4 @@ def _state(each: OwnNumber) -> str:
     return {True: "ours, confirmed", False: "not ours", None: "to be confirmed"}[each.confirmed]
 
 
-HANDLERS: Mapping[str, Callable[[Settings, argparse.Namespace], Answering]] = {"own-numbers": _own_numbers}
+HANDLERS: Mapping[str, Handler] = {"own-numbers": _own_numbers}

@@ -4,17 +4,16 @@ import argparse
 import getpass
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from core.access import names, passwords
 from core.access.identity import role
 from core.app import App
 from core.cli import text
-from core.cli.answers import Answer
+from core.cli.answers import Answer, Answering, Handler
 from core.errors import BadInput
 from core.settings import Settings
 
-Answering: TypeAlias = Callable[[App], Answer]
 LONGEST_LINE = 4096
 
 
@@ -138,4 +137,4 @@ def _when(moment: str | None) -> str:
     return moment[:16].replace("T", " ") if moment else "never"
 
 
-HANDLERS: Mapping[str, Callable[[Settings, argparse.Namespace], Answering]] = {"user": _user, "token": _token}
+HANDLERS: Mapping[str, Handler] = {"user": _user, "token": _token}

@@ -3,20 +3,18 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from core.app import App
-from core.cli import text
-from core.cli.answers import Answer
+from core.cli import repair_words, text, worklist_words
+from core.cli.answers import Answer, Answering, Handler
 from core.errors import BadInput
-from core.linking import BulkOutcome, BulkPlan, BulkProgress, WorklistFilter, bulk_plan, commands, fields
+from core.linking import BulkOutcome, BulkPlan, BulkProgress, WorklistFilter, bulk_plan, fields
 from core.linking.commands import Options
 from core.settings import Settings
-
-Answering: TypeAlias = Callable[[App], Answer]
 
 SHOWN = 50
 """So many pairs and skipped calls people are shown; --json has them all."""
@@ -38,12 +36,10 @@ WORDS: Mapping[str, str] = {
 }
 
 
-def handle(settings: Settings, words: argparse.Namespace) -> Answering:
-    """Check the words of ``reconcile``, then plan, and carry the plan out with ``--apply``."""
+def _reconcile(settings: Settings, words: argparse.Namespace) -> Answering:
     least = bulk_plan.min_confidence("high" if words.min_confidence is None else words.min_confidence)
     limit = None if words.limit is None else fields.whole("--limit", words.limit, 1, fields.LARGEST_ID)
-    options = Options(actor=words.actor, reason=words.reason)
-    commands.sql_options(options, actor=settings.actor)
+    options = repair_words.signed(settings, words)
     if words.batch is not None:
         return _carry_on(words, options)
     wanted = _wanted(words)
@@ -82,15 +78,7 @@ def _carry_on(words: argparse.Namespace, options: Options) -> Answering:
 
 
 def _wanted(words: argparse.Namespace) -> WorklistFilter | Sequence[str]:
-    wanted = WorklistFilter(
-        cause=words.cause,
-        direction=words.direction,
-        status=words.status,
-        number=words.number,
-        text=words.text,
-        since=None if words.since is None else fields.moment("--since", words.since),
-        until=None if words.until is None else fields.moment("--until", words.until),
-    )
+    wanted = worklist_words.chosen(words)
     if words.call is None:
         return wanted
     if wanted != WorklistFilter():
@@ -167,3 +155,6 @@ def _considered(count: int) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+HANDLERS: Mapping[str, Handler] = {"reconcile": _reconcile}

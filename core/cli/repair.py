@@ -2,20 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
-from typing import TypeAlias, cast
+from collections.abc import Mapping
+from typing import cast
 
 from core.app import App
-from core.cli import text
-from core.cli.answers import Answer
+from core.cli import repair_words, text
+from core.cli.answers import Answer, Answering, Handler, did
 from core.errors import BadInput
-from core.linking import Options, commands, fields
+from core.linking import Options, fields
 from core.settings import Settings
 from core.telephony import BulkRepair, RepairPreview
 from core.telephony.repair import FIELDS, Field, Which
 
-Answering: TypeAlias = Callable[[App], Answer]
-Handler: TypeAlias = Callable[[Settings, argparse.Namespace], Answering]
 COMPLETE = "Nothing changed: Twilio knows no more of this call than is stored."
 HOW = "Name a call, or a kind of calls: repair CALL_SID, repair --cause no_numbers, repair --view stuck"
 
@@ -24,8 +22,7 @@ def _repair(settings: Settings, words: argparse.Namespace) -> Answering:
     given = [words.sid, words.cause, words.view]
     if sum(each is not None for each in given) != 1:
         raise BadInput("repair needs one of CALL_SID, --cause and --view.", hint=HOW)
-    options = Options(actor=words.actor, reason=words.reason, request_id=words.request_id)
-    commands.sql_options(options, actor=settings.actor)
+    options = repair_words.signed(settings, words)
     if words.sid is not None:
         return _one(words, options)
     if words.request_id is not None or words.overwrite is not None:
@@ -56,10 +53,7 @@ def _one(words: argparse.Namespace, options: Options) -> Answering:
         if words.preview:
             seen = app.repair.preview(call_sid, overwrite)
             return Answer(seen.to_json(), _seen(seen))
-        event = app.repair.apply(call_sid, options, overwrite)
-        if event is None:
-            return Answer({"changed": False, "message": COMPLETE}, COMPLETE)
-        return Answer(event.to_json(), text.event(event, []))
+        return did(app.repair.apply(call_sid, options, overwrite), COMPLETE)
 
     return answer
 

@@ -6,20 +6,17 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
 
 from core.app import App
 from core.cli import text
-from core.cli.answers import Answer
+from core.cli.answers import Answer, Answering, Handler
 from core.errors import BadInput, PatchbayError
 from core.linking import fields
 from core.settings import Settings
 from core.telephony import TestCall, Watched
 from core.telephony.test_calls import VIAS
 
-Answering: TypeAlias = Callable[[App], Answer]
-Handler: TypeAlias = Callable[[Settings, argparse.Namespace], Answering]
 LOOK_SECONDS = 0.3
 SIMULATED = "Simulated: no Twilio account is set, nothing left this machine."
 

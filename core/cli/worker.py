@@ -4,17 +4,16 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeAlias
+from typing import Any
 
 from core.app import App
-from core.cli.answers import Answer
+from core.cli.answers import Answer, Answering, Handler
 from core.outbound.service import Calls
 from core.settings import Settings
 
-Answering: TypeAlias = Callable[[App], Answer]
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -48,4 +47,4 @@ def _until_told(calls: Calls) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-HANDLERS: Mapping[str, Callable[[Settings, argparse.Namespace], Answering]] = {"worker": _worker}
+HANDLERS: Mapping[str, Handler] = {"worker": _worker}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core import cli
-from core.cli import main
+from core.cli import handlers, main, upkeep
 from core.cli.parser import COMMANDS, parse, wants_json
 
 
@@ -110,6 +110,10 @@ def test_options_are_never_guessed_from_their_beginning(capsys: pytest.CaptureFi
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     assert name in capsys.readouterr().out
+
+
+def test_every_command_has_its_handler() -> None:
+    assert sorted([*handlers.HANDLERS, *upkeep.HANDLERS]) == sorted(words.name for words in COMMANDS)
 
 
 def test_what_nobody_expected_is_one_line_without_a_traceback(

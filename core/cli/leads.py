@@ -1,21 +1,34 @@
-"""The command ``create-lead``: a lead made from a call that belongs to nobody."""
+"""``set-phone`` and ``create-lead``: a lead's number put right, and a lead made from a call that belongs to nobody."""
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeAlias
 
 from core.app import App
-from core.cli import text
-from core.cli.answers import Answer
+from core.cli import repair_words, text
+from core.cli.answers import Answer, Answering, Handler, did
 from core.errors import BadInput
-from core.linking import Options, commands, fields, new_lead
+from core.linking import fields, lead_book, new_lead
 from core.linking.new_lead import Draft, NewLeadPreview
 from core.settings import Settings
 
-Answering: TypeAlias = Callable[[App], Answer]
-Handler: TypeAlias = Callable[[Settings, argparse.Namespace], Answering]
+SAME_PHONE = "Nothing changed: this is the number that is stored."
+
+
+def _set_phone(settings: Settings, words: argparse.Namespace) -> Answering:
+    lead_id = fields.identifier("lead id", words.lead_id)
+    number = lead_book.phone_text(words.phone)
+    options = repair_words.signed(settings, words)
+
+    def answer(app: App) -> Answer:
+        if words.preview:
+            app.linking.judge()
+            seen = app.linking.preview_phone(lead_id, number)
+            return Answer(seen.to_json(), seen.sentence)
+        return did(app.linking.set_phone(lead_id, number, options), SAME_PHONE)
+
+    return answer
 
 
 def _create_lead(settings: Settings, words: argparse.Namespace) -> Answering:
@@ -24,8 +37,7 @@ def _create_lead(settings: Settings, words: argparse.Namespace) -> Answering:
     status = new_lead.STATUS if words.status is None else words.status
     given = Draft(name=words.name, phone=words.phone, status=status, columns=columns)
     new_lead.checked(given, settings.default_region)
-    options = Options(actor=words.actor, reason=words.reason, request_id=words.request_id)
-    commands.sql_options(options, actor=settings.actor)
+    options = repair_words.signed(settings, words)
 
     def answer(app: App) -> Answer:
         app.linking.judge()  # it says which number is the other party's
@@ -34,7 +46,7 @@ def _create_lead(settings: Settings, words: argparse.Namespace) -> Answering:
             seen = app.linking.preview_new_lead(call_sid, draft)
             return Answer(seen.to_json(), _told(seen))
         event = app.linking.create_lead(call_sid, draft, options)
-        return Answer(event.to_json(), text.event(event, []))
+        return Answer(event.to_json(), text.event(event, ()))
 
     return answer
 
@@ -59,4 +71,4 @@ def _told(seen: NewLeadPreview) -> str:
     return f"{text.table(('column', 'value'), rows)}\n\n{seen.sentence}\n{seen.dialling}"
 
 
-HANDLERS: Mapping[str, Handler] = {"create-lead": _create_lead}
+HANDLERS: Mapping[str, Handler] = {"set-phone": _set_phone, "create-lead": _create_lead}
