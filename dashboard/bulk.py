@@ -12,12 +12,11 @@ from core.access.identity import VIEWERS_READ
 from core.linking import BatchStatus, BulkOutcome, BulkPlan, Pair, Skip
 from core.linking.bulk import LinkedPair
 from core.linking.bulk_plan import SKIPPED
-from dashboard import candidates, formatting, identity, links, state
+from dashboard import candidates, formatting, grid, identity, links, state
 
 MOST_ROWS = 10_000
 """Rows that the table of a plan shows; more would only slow the browser down."""
 MOST_LISTED = 100
-ROW_HEIGHT = 35
 VISIBLE_ROWS = 14
 
 SKIP_WORDS: Mapping[str, str] = {
@@ -64,15 +63,8 @@ def show_plan(plan: BulkPlan) -> None:
     _dialling(plan)
     if plan.pairs:
         shown = plan.pairs[:MOST_ROWS]
-        st.dataframe(
-            rows(shown, datetime.now(UTC)),
-            key="bulk.pairs",
-            column_config=COLUMNS,
-            hide_index=True,
-            row_height=ROW_HEIGHT,
-            height=min(len(shown) + 1, VISIBLE_ROWS) * ROW_HEIGHT + 3,
-            alt="Calls with the leads that they would be linked to, newest first",
-        )
+        alt = "Calls with the leads that they would be linked to, newest first"
+        grid.table(rows(shown, datetime.now(UTC)), COLUMNS, key="bulk.pairs", alt=alt, most=VISIBLE_ROWS)
         if len(plan.pairs) > len(shown):
             st.html(f'<p class="pb-line pb-muted">The newest {len(shown):,} of {len(plan.pairs):,} are shown.</p>')
     show_skipped("Left alone", plan.skipped, plan.listed)
@@ -216,15 +208,8 @@ def _show_linked(linked: Sequence[LinkedPair]) -> None:
         for pair in linked
     ]
     with st.container(width=620):
-        st.dataframe(
-            pd.DataFrame(rows_of),
-            key="bulk.linked",
-            column_config=COLUMNS,
-            hide_index=True,
-            row_height=ROW_HEIGHT,
-            height=min(len(rows_of) + 1, VISIBLE_ROWS) * ROW_HEIGHT + 3,
-            alt="Calls that were linked, newest first",
-        )
+        alt = "Calls that were linked, newest first"
+        grid.table(pd.DataFrame(rows_of), COLUMNS, key="bulk.linked", alt=alt, most=VISIBLE_ROWS)
 
 
 def outcome_words(outcome: BulkOutcome) -> str:

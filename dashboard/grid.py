@@ -42,22 +42,8 @@ def pick(
     start = ids.index(wanted) if wanted in ids else state.selected_row(key)
     state.select_row(key, min(start or 0, len(ids) - 1))
 
-    def selected() -> None:
-        row = state.selected_row(key)
-        if row is not None and row < len(ids):
-            links.set_param(param, ids[row])
-
-    st.dataframe(
-        rows,
-        key=key,
-        column_config=dict(columns),
-        hide_index=True,
-        row_height=ROW_HEIGHT,
-        height=min(len(ids) + 1, MOST_VISIBLE) * ROW_HEIGHT + 3,
-        on_select=selected,
-        selection_mode="single-row-required",
-        alt=alt,
-    )
+    selected = _told(key, ids, lambda one: links.set_param(param, one))
+    table(rows, columns, key=key, alt=alt, on_select=selected, selection_mode="single-row-required")
     chosen = ids[min(start or 0, len(ids) - 1)]
     return wanted if wanted and not only_listed else chosen
 
@@ -78,22 +64,45 @@ def open_list(
     key = key_of(space, ids)
     state.select_no_row(key)
 
-    def selected() -> None:
-        row = state.selected_row(key)
-        if row is not None and row < len(ids):
-            on_open(ids[row])
+    table(rows, columns, key=key, alt=alt, on_select=_told(key, ids, on_open), selection_mode="single-row")
 
+
+def table(
+    rows: pd.DataFrame,
+    columns: Mapping[str, Any],
+    *,
+    key: str,
+    alt: str,
+    most: int = MOST_VISIBLE,
+    **selection: Any,
+) -> None:
+    """A table as every page has it, as high as its rows.
+
+    :param most: rows that it shows without scrolling inside.
+    :param selection: Streamlit's ``on_select`` and ``selection_mode``; without them no row can be selected.
+    """
+    height = min(len(rows) + 1, most) * ROW_HEIGHT + 3
     st.dataframe(
         rows,
         key=key,
         column_config=dict(columns),
         hide_index=True,
         row_height=ROW_HEIGHT,
-        height=min(len(ids) + 1, MOST_VISIBLE) * ROW_HEIGHT + 3,
-        on_select=selected,
-        selection_mode="single-row",
+        height=height,
         alt=alt,
+        **selection,
     )
+
+
+def _told(key: str, ids: Sequence[str], tell: Callable[[str], None]) -> Callable[[], None]:
+    """What Streamlit calls when a row is selected: ``tell`` gets its id."""
+
+    def selected() -> None:
+        row = state.selected_row(key)
+        if row is not None and row < len(ids):
+            tell(ids[row])
+
+    return selected
 
 
 def paging(space: str, cursor: str, *, following: str | None, shown: int, noun: str, param: str) -> None:

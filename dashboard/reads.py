@@ -22,6 +22,7 @@ from core.linking.worklist import WorklistFilter
 from core.model.records import Call, Lead, LinkEvent
 from core.store.gateway import Order, Where
 from core.store.migrate import MigrationStatus, script, status
+from dashboard import state
 
 PAGE_SIZE = 50
 """Rows of a worklist page."""
@@ -276,6 +277,19 @@ def clear() -> None:
     """Forget what was read; called after every write and by the Refresh button."""
     for cached in _CACHES:
         cached.clear()
+
+
+def clear_at_end(key: str, batch_id: str) -> None:
+    """Once, when a batch is first seen at its end: forget what was read, and begin this run anew.
+
+    The navigation was made before, with the counts as they were.
+
+    :param key: where the session remembers which batch that was.
+    """
+    if state.value(key) != batch_id:
+        state.set_value(key, batch_id)
+        clear()
+        st.rerun()
 
 
 _CACHES = (

@@ -14,7 +14,7 @@ import streamlit as st
 
 from core.access.identity import VIEWERS_READ
 from core.outbound.board import FITTING, Action, BoardPage, Entry, obstacle
-from dashboard import formatting, identity, links, queue_actions, queue_reads, queue_runs, queue_words, state
+from dashboard import formatting, grid, identity, links, queue_actions, queue_reads, queue_runs, queue_words, state
 from dashboard.guard import guarded
 from dashboard.queue_runs import Run
 from pages.queue import head, table
@@ -97,15 +97,8 @@ def _preview() -> None:
         _confirm(action, would, sum(reasons.values()))
         shown = would[:MOST_LISTED]
         columns = {name: table.COLUMNS[name] for name in ("state", "when", "kind", "lead", "to", "outcome", "id")}
-        st.dataframe(
-            table.rows(shown, columns, datetime.now(UTC)),
-            key="queue.bulk_rows",
-            column_config=columns,
-            hide_index=True,
-            row_height=35,
-            height=min(len(shown) + 1, 12) * 35 + 3,
-            alt="The jobs that it would be done with",
-        )
+        alt = "The jobs that it would be done with"
+        grid.table(table.rows(shown, columns, datetime.now(UTC)), columns, key="queue.bulk_rows", alt=alt, most=12)
         if len(would) > len(shown):
             st.html(f'<p class="pb-line pb-muted">The first {len(shown)} of {len(would):,} are shown.</p>')
     if reasons:

@@ -225,18 +225,10 @@ def _batch(batch_id: str) -> None:
         f'<span class="pb-muted">{escape(who)}</span></p>'
     )
     if status.finished:
-        _forget_reads(batch_id)
+        reads.clear_at_end(ENDED, batch_id)
         bulk.show_outcome(identity.linking().batch_outcome(batch_id))
     else:
         _follow(batch_id)
-
-
-def _forget_reads(batch_id: str) -> None:
-    """Once, when a batch is first seen at its end: lists and counts are other ones now."""
-    if state.value(ENDED) != batch_id:
-        state.set_value(ENDED, batch_id)
-        reads.clear()
-        st.rerun()  # the navigation was made before, with the counts as they were
 
 
 def _status(batch_id: str) -> BatchStatus | None:

@@ -119,18 +119,10 @@ def _run(batch_id: str) -> None:
         )
         links.show("Its changes in Activity", links.activity(batch=batch_id), icon=":material/history:")
     elif run.ended:
-        _forget_reads(batch_id)
+        reads.clear_at_end(ENDED, batch_id)
         _outcome(run)
     else:
         _follow(batch_id)
-
-
-def _forget_reads(batch_id: str) -> None:
-    """Once, when a repair is first seen at its end: lists and counts are other ones now."""
-    if state.value(ENDED) != batch_id:
-        state.set_value(ENDED, batch_id)
-        reads.clear()
-        st.rerun()
 
 
 @st.fragment(run_every=FOLLOW_SECONDS)

@@ -10,10 +10,9 @@ import streamlit as st
 
 from core.linking import WorklistFilter, WorklistPage
 from core.model.records import Call
-from dashboard import candidates, formatting, links, reads, state, viewer
+from dashboard import candidates, formatting, grid, links, reads, state, viewer
 from pages.unlinked import filters
 
-ROW_HEIGHT = 35
 COLUMNS = {
     "when": st.column_config.TextColumn("When", width=84),
     "direction": st.column_config.TextColumn("⇄", width=56, help="← to us, → from us"),
@@ -130,17 +129,9 @@ def show(page: WorklistPage, view: str) -> str:
             state.set_row(row)
             links.set_param("call", ids[row])
 
-    st.dataframe(
-        rows(page, viewer.zone(), datetime.now(UTC), view),
-        key=key,
-        column_config=COLUMNS,
-        hide_index=True,
-        row_height=ROW_HEIGHT,
-        height=min(len(ids) + 1, 17) * ROW_HEIGHT + 3,
-        on_select=selected,
-        selection_mode="single-row-required",
-        alt="Calls, newest first; the selected one is shown beside the table",
-    )
+    shown = rows(page, viewer.zone(), datetime.now(UTC), view)
+    alt = "Calls, newest first; the selected one is shown beside the table"
+    grid.table(shown, COLUMNS, key=key, alt=alt, on_select=selected, selection_mode="single-row-required")
     return wanted or ids[start]
 
 
@@ -148,17 +139,9 @@ def show_selectable(page: WorklistPage, view: str) -> tuple[str, ...]:
     """The table with a box for every row. Returns the SIDs of the calls that are ticked, in its order."""
     ids = [call.call_sid for call in page.items]
     key = f"{table_key(page)}.several"
-    st.dataframe(
-        rows(page, viewer.zone(), datetime.now(UTC), view),
-        key=key,
-        column_config=COLUMNS,
-        hide_index=True,
-        row_height=ROW_HEIGHT,
-        height=min(len(ids) + 1, 17) * ROW_HEIGHT + 3,
-        on_select="rerun",
-        selection_mode="multi-row",
-        alt="Calls, newest first; tick those that are to be linked",
-    )
+    shown = rows(page, viewer.zone(), datetime.now(UTC), view)
+    alt = "Calls, newest first; tick those that are to be linked"
+    grid.table(shown, COLUMNS, key=key, alt=alt, on_select="rerun", selection_mode="multi-row")
     return tuple(ids[row] for row in sorted(state.selected_rows(key)) if row < len(ids))
 
 

@@ -1,5 +1,6 @@
 """Triage as a mode of Unlinked calls: ``/unlinked?mode=triage`` with the worklist's filters, and ``confidence``."""
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from core.linking import WorklistFilter
@@ -43,17 +44,7 @@ def _named() -> dict[str, object]:
 
 
 def _filter(zone: ZoneInfo) -> WorklistFilter:
-    values = filters.read(links.params())
-    since, until = filters.span(values["dates"], zone)
-    return WorklistFilter(
-        cause=values["cause"],
-        direction=values["direction"],
-        status=values["status"],
-        number=(values["number"] or "").strip() or None,
-        text=(values["text"] or "").strip() or None,
-        since=since,
-        until=until,
-    )
+    return replace(filters.filter_of(filters.read(links.params()), zone), view="unlinked")
 
 
 def _words(confidence: str | None) -> str:
