@@ -20,7 +20,10 @@ if get_script_run_ctx(suppress_warning=True) is None:  # imported by the server
     try:
         parts = server_parts(
             warm=("pandas", "pyarrow", "plotly.graph_objects", "dashboard.shell"),
-            page=Path(st.__file__).with_name("static") / "index.html",
+            pages=(
+                Path(st.__file__).with_name("static") / "index.html",
+                Path(__file__).with_name("dashboard") / "search_focus.html",
+            ),
         )
     except PatchbayError as error:
         sys.exit(f"error: {error.message}")

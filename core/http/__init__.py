@@ -24,15 +24,16 @@ from core.http.telephony_upkeep import TelephonyUpkeep
 from core.settings import Settings
 
 
-def server_parts(warm: Sequence[str] = (), page: Path | None = None) -> dict[str, Any]:
+def server_parts(warm: Sequence[str] = (), pages: Sequence[Path] = ()) -> dict[str, Any]:
     """Routes, middleware and lifespan for ``st.App``.
 
     :param warm: modules to import before the first request, so that no visitor waits for them.
-    :param page: the file that every page of the console starts from; only its inline scripts may run.
+    :param pages: the file that every page of the console starts from, and the console's own scripts; only inline
+        scripts that stand in them may run.
     :raises core.errors.BadInput: when the environment has a value that cannot be meant.
     """
     settings = Settings.load()
-    door = sign_in(settings, application.shared_access, page=page, signed=SIGNED_PATHS)
+    door = sign_in(settings, application.shared_access, pages=pages, signed=SIGNED_PATHS)
     arrivals = Arrivals(settings)
 
     def services() -> list[Service]:

@@ -7,7 +7,7 @@ What is let in carries ``scope["patchbay.identity"]`` and the session's key in a
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class SessionGate:
     """ASGI middleware in front of pages, API and WebSocket, behind the host guard.
 
     :param access: gives the ways in; may raise errors of :mod:`core.errors` while the database is away.
-    :param page: the file that the console's pages start from; its inline scripts may run.
+    :param pages: the files whose inline scripts may run in the console's pages.
     :param signed: further open paths, whose requests carry a proof of their own (:data:`SIGNED_PATHS`).
     """
 
@@ -68,10 +68,10 @@ class SessionGate:
         access: Callable[[], Access],
         door: Door,
         signed: Mapping[str, frozenset[str]] = NO_PATHS,
-        page: Path | None = None,
+        pages: Sequence[Path] = (),
     ) -> None:
         self._app, self._access, self._door, self._signed = app, access, door, signed
-        self._policy = console_policy(page)
+        self._policy = console_policy(*pages)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):

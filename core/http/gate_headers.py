@@ -37,17 +37,22 @@ ALWAYS = (
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 
-def console_policy(page: Path | None = None) -> str:
-    """What the console's pages may load and run: their own files, and the inline scripts that stand in ``page``.
+def console_policy(*pages: Path) -> str:
+    """What the console's pages may load and run: their own files, and the inline scripts that stand in ``pages``.
 
-    :param page: the file that every page of the console starts from; one that cannot be read has no scripts.
+    :param pages: the file that every page of the console starts from, and the console's own scripts; one that cannot
+        be read has no scripts.
     """
-    try:
-        text = page.read_text(encoding="utf-8") if page else ""
-    except (OSError, ValueError):
-        text = ""
-    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in _SCRIPTS.findall(text))
+    scripts = (script for page in pages for script in _SCRIPTS.findall(_text(page)))
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     return _CONSOLE.format(scripts="".join(f"'sha256-{one}' " for one in hashes))
+
+
+def _text(page: Path) -> str:
+    try:
+        return page.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
 
 
 def with_headers(scope: Scope, send: Send, *, secure: bool, policy: str) -> Send:

@@ -1,6 +1,6 @@
 """Sign-in, put together: the gate, its pages, and what is printed at start."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +33,14 @@ def sign_in(
     settings: Settings,
     access: Callable[[], Access],
     *,
-    page: Path | None = None,
+    pages: Sequence[Path] = (),
     signed: Mapping[str, frozenset[str]] = NO_PATHS,
     say: Callable[[str], None] | None = None,
 ) -> SignIn:
     """The door that the settings ask for.
 
     :param access: gives the ways in; asked at every request, may raise errors of :mod:`core.errors`.
-    :param page: the file that the console's pages start from.
+    :param pages: the files whose inline scripts may run in the console's pages.
     :param signed: paths that prove by themselves who calls them.
     :param say: where the one-time link is printed; stdout when it is None.
     """
@@ -48,6 +48,6 @@ def sign_in(
     doorman = Doorman(access, settings, say=say)
     return SignIn(
         LoginPages(access, door, doorman).routes(),
-        Middleware(SessionGate, access=access, door=door, signed=signed, page=page),
+        Middleware(SessionGate, access=access, door=door, signed=signed, pages=pages),
         doorman,
     )
