@@ -1,6 +1,7 @@
 """What the Queue page reads: who works, how many jobs there are, jobs as lists. Kept for seconds only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 from core import app as console
 from core.errors import PatchbayError, Unavailable
 from core.http.outbound import dialling_here
-from core.outbound.board import Board, BoardPage, Entry
+from core.outbound.board import FINISHED, Board, BoardPage, Entry
 from core.outbound.queue import STATES, Workers
 from dashboard import identity
 
@@ -18,7 +19,10 @@ MOST_AT_ONCE = 1000
 """Jobs that one bulk action may touch."""
 
 VIEWS: tuple[str, ...] = ("all", *STATES, "recurring", "unlinked")
-"""The lists of the page: every job that is known, the queue's states, what recurs, jobs whose call is unlinked."""
+"""The lists of the page: every job that is known, the states, what recurs, jobs whose call is unlinked.
+
+What is finished is listed and counted as it is kept; what is not, as the queue has it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Problem:
 class Pulse:
     """How the queue is.
 
-    :ivar counts: jobs by state, with ``recurring``; empty where the queue does not answer.
+    :ivar counts: jobs that the queue has, by state, with ``recurring``; empty where it does not answer.
+    :ivar known: jobs that were kept: ``all``, and those of each finished state.
     :ivar here: this very process takes jobs.
     :ivar workers: who is connected to take jobs, or None where that cannot be told.
     :ivar last_taken: when a worker last took a job, as far as that was kept.
@@ -45,6 +50,11 @@ class Pulse:
     workers: Workers | None
     last_taken: datetime | None
     problem: Problem | None = None
+    known: Mapping[str, int] = field(default_factory=dict)
+
+    def number(self, view: str) -> int | None:
+        """How many jobs a list has; None where that is not known, and for the list that is never counted."""
+        return self.known.get(view) if view == "all" or view in FINISHED else self.counts.get(view)
 
     @property
     def is_worked(self) -> bool | None:
@@ -93,9 +103,10 @@ def pulse() -> Pulse:
     try:
         where = queue.connection.where
         counts = {**queue.counts(), "recurring": len(queue.recurring())}
-        return Pulse(where, counts, dialling_here(), queue.workers(), seen.last_taken())
+        return Pulse(where, counts, dialling_here(), queue.workers(), seen.last_taken(), known=seen.known())
     except Unavailable as error:
-        return Pulse(where, {}, dialling_here(), None, _last_taken(seen), Problem(error.message, error.hint))
+        problem = Problem(error.message, error.hint)
+        return Pulse(where, {}, dialling_here(), None, _last_taken(seen), problem, _known(seen))
 
 
 @st.cache_data(ttl=LIVE_SECONDS, max_entries=32, show_spinner=False)
@@ -104,6 +115,8 @@ def page(view: str, after: str | None) -> BoardPage:
 
     :param view: one of :data:`VIEWS` but ``recurring``.
     """
+    if view in FINISHED:
+        return _reader().finished(view, after, PAGE_SIZE)
     if view in STATES:
         offset = int(after) if after and after.isascii() and after.isdigit() and len(after) < 8 else 0
         return _reader().page(view, offset, PAGE_SIZE)
@@ -139,6 +152,26 @@ def clear() -> None:
 def _reader() -> Board:
     shared = console.shared()
     return Board(shared.queue, shared.gateway, shared.settings.default_region)
+
+
+def agree(view: str) -> None:
+    """Count again where a list that fits one page has another number of jobs than was counted a moment before."""
+    if view == "unlinked" or pulse().problem is not None:
+        return
+    if view == "recurring":
+        listed: int | None = len(recurring())
+    else:
+        read = page(view, None)
+        listed = read.total if read.total is not None else None if read.following else len(read.entries)
+    if listed is not None and listed != pulse().number(view):
+        pulse.clear()
+
+
+def _known(seen: Board) -> dict[str, int]:
+    try:
+        return seen.known()
+    except PatchbayError:
+        return {}
 
 
 def _last_taken(seen: Board) -> datetime | None:

@@ -1,15 +1,12 @@
 """Jobs as words for people. HTML pieces in which every free text is escaped."""
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
 from core.outbound.board import Action, Entry
-from core.outbound.queue import STALLED
-from core.telephony.codes import CODES
-from dashboard import formatting, story
+from dashboard import formatting, queue_failures, story
 from dashboard.queue_reads import Recurring
 
 SIMULATED = "Simulated carrier: nothing is dialled."
@@ -31,11 +28,13 @@ VIEW_HELP: Mapping[str, str] = {
     "waiting": "A worker takes these next: by priority, then by age",
     "delayed": "Not due yet",
     "active": "A worker has these",
-    "completed": "The queue keeps these 7 days, or the last 1,000",
-    "failed": "The queue keeps these 30 days",
+    "completed": "Every job that is known to have been done, the last one first",
+    "failed": "Every job that is known to have failed, the last one first",
     "recurring": "Dialled again and again",
     "unlinked": "Jobs whose call is not tied to a lead",
 }
+RETENTION: Mapping[str, str] = {"completed": "7 days, at most the last 1,000", "failed": "30 days"}
+"""How long the queue itself keeps what is finished."""
 LOOKS: Mapping[str, tuple[str, str]] = {
     "waiting": ("pb-wait", "○"),
     "delayed": ("pb-muted", "◷"),
@@ -58,7 +57,6 @@ LINKS: Mapping[str, str] = {
     "unlinked": "unlinked",
     "set_aside": "set aside",
 }
-_TWILIO_CODE = re.compile(r"\b(?:error|code|errors/)\D{0,3}(\d{5})\b", re.IGNORECASE)
 
 
 def chip(entry: Entry, *, away: bool = False) -> str:
@@ -106,44 +104,41 @@ def lead(entry: Entry) -> str:
 
 
 def link(entry: Entry) -> str:
-    """Whether the job's call is tied to a lead, for a table's cell."""
+    """Whether the job's call is tied to a lead, for a table's cell; and to which, where it is another one."""
     if entry.call is None:
         return "? no trace"
+    if with_another(entry):
+        return f"! lead {entry.call.lead_id}"
     return f"{story.STATE_MARKS[entry.call.state]} {LINKS[entry.call.state]}"
 
 
+def with_another(entry: Entry) -> bool:
+    """Whether the call is tied to another lead than the one that the job was made for."""
+    held = entry.call.lead_id if entry.call is not None else None
+    return held is not None and entry.job.lead_id is not None and held != entry.job.lead_id
+
+
 def outcome(entry: Entry) -> str:
-    """What became of it, for a table's cell: the failure, else how far dialling got."""
-    if entry.job.failure and entry.job.state == "failed":
-        return failure(entry.job.failure)
-    if entry.attempt is not None:
+    """What became of it, for a table's cell: the failure, else the call, else how far dialling got."""
+    failed = queue_failures.of(entry)
+    if failed is not None and entry.job.state == "failed":
+        return failed.short
+    if failed is not None and entry.job.state in ("waiting", "delayed", "active"):
+        return f"last try: {failed.short}"
+    if entry.attempt is not None and (entry.attempt.state != "placed" or entry.attempt.link_problem):
         mark, words = ATTEMPTS[entry.attempt.state][1:]
         problem = entry.attempt.problem or entry.attempt.link_problem
         return f"{mark} {words}{f': {problem}' if problem else ''}"
-    return f"last try: {failure(entry.job.failure)}" if entry.job.failure else ""
+    called = _called(entry)
+    return f"{called} · an earlier try failed: {failed.short}" if failed is not None else called
 
 
-def failure(text: str) -> str:
-    """Why a job failed, in words for people; what is unknown stays as it was said."""
-    if STALLED in text:
-        return "The worker that had it ended or hung. Nothing tells whether it had dialled."
-    if "ECONNREFUSED" in text or "ETIMEDOUT" in text or "ENOTFOUND" in text:
-        return f"A service did not answer the backend’s worker ({formatting.clip(text, 80)})"
-    named = _TWILIO_CODE.search(text)
-    if named and int(named[1]) in CODES:
-        return f"{CODES[int(named[1])].sentence} (Twilio error {named[1]})"
-    return formatting.clip(text, 400)
-
-
-def remedy(text: str) -> str | None:
-    """What to do about a failure that Twilio has a code for, or that is ours."""
-    named = _TWILIO_CODE.search(text)
-    if named and int(named[1]) in CODES:
-        return CODES[int(named[1])].remedy
-    for each in CODES.values():
-        if each.sentence in text:
-            return each.remedy
-    return None
+def _called(entry: Entry) -> str:
+    """The call as the carrier told it."""
+    if entry.call is None or entry.call.status is None:
+        return "placed" if entry.call_sid else ""
+    length = f", {formatting.duration(entry.call.duration)}" if entry.call.duration else ""
+    return f"call {formatting.words(entry.call.status, {})}{length}"
 
 
 def seconds(value: float | None) -> str:
@@ -157,6 +152,18 @@ def tries(entry: Entry) -> str:
     """``1 of 3``."""
     job = entry.job
     return f"{job.attempts_made} of {job.attempts_allowed}" if job.in_queue else str(job.attempts_made)
+
+
+def explained(view: str, known: int | None, in_queue: int | None) -> str:
+    """What a list holds, beside the search; of finished jobs also how many of them the queue still has.
+
+    :param known: how many jobs were kept; ``in_queue``: how many the queue has. None where that is not known.
+    """
+    if view not in RETENTION or known is None or in_queue is None:
+        return VIEW_HELP[view]
+    still = min(in_queue, known)
+    has = "all of them" if still == known and known else "none of them" if not still else f"{still:,} of them"
+    return f"{VIEW_HELP[view]}; the queue itself still has {has} (it keeps them {RETENTION[view]})"
 
 
 def when(entry: Entry, now: datetime) -> str:

@@ -37,6 +37,9 @@ SCANNED = 200
 MOST_SCANNED = 2000
 """Kept jobs that are looked through for one page of those whose call is unlinked."""
 NEWEST_FIRST = (Order("job_at", descending=True), Order("job_id"))
+LAST_FINISHED_FIRST = (Order("finished_at", descending=True), Order("job_id"))
+FINISHED = ("completed", "failed")
+"""The states that are kept for good: what the queue forgets of these is listed all the same."""
 OF_QUEUE = Where("queue", "eq", QUEUE)
 
 log = logging.getLogger(__name__)
@@ -137,6 +140,29 @@ class Board:
             scanned, place = scanned + len(jobs), _cursor(jobs[-1])
         return BoardPage(tuple(found), None, place)
 
+    def finished(self, state: str, after: str | None = None, limit: int = 50) -> BoardPage:
+        """Every known job that ended so, the last one first; also what the queue has forgotten. Works without a queue.
+
+        One that was put back since is among them until it ends again, in the state that it has now.
+
+        :param state: one of :data:`FINISHED`.
+        :param after: where the page before ended.
+        """
+        fields.choice("state", state, FINISHED)
+        conditions: list[Condition] = [*_ended(state)]
+        if after:
+            conditions.append(_following("finished_at", after))
+        found = self.gateway.select("job_results", where=conditions, order=LAST_FINISHED_FIRST, limit=limit + 1)
+        jobs = [Job.from_result(row) for row in found]
+        last = jobs[limit - 1] if len(jobs) > limit else None
+        more = _place(last.job_id, last.finished_at) if last is not None and last.finished_at is not None else None
+        return BoardPage(self._entries(self._as_now(jobs[:limit])), None, more)
+
+    def known(self) -> dict[str, int]:
+        """How many jobs :meth:`kept` lists (``all``), and :meth:`finished` of each state. Works without a queue."""
+        ended = {state: self.gateway.count("job_results", where=_ended(state)) for state in FINISHED}
+        return {"all": self.gateway.count("job_results", where=(OF_QUEUE,)), **ended}
+
     def find(self, text: str, limit: int = 100) -> BoardPage:
         """Jobs by what a person types: a Call SID in any text, a phone number, a lead's id, a job's id. Newest first.
 
@@ -226,9 +252,7 @@ class Board:
     def _kept(self, after: str | None, limit: int, *where: Condition) -> list[Job]:
         conditions: list[Condition] = [OF_QUEUE, *where]
         if after:
-            job_id, at = _parts(after)
-            earlier, same = Where("job_at", "lt", at.isoformat()), Where("job_at", "eq", at.isoformat())
-            conditions.append(AnyOf(((earlier,), (same, Where("job_id", "gt", job_id)))))
+            conditions.append(_following("job_at", after))
         rows = self.gateway.select("job_results", where=conditions, order=NEWEST_FIRST, limit=limit)
         return [Job.from_result(row) for row in rows]
 
@@ -323,7 +347,22 @@ def key_of(job_id: str, at: datetime) -> str:
 
 def _cursor(job: Job) -> str:
     """A job's place among the kept ones, to the microsecond: keys are for people, places must be exact."""
-    return f"{job.job_id}@{job.at.isoformat()}"
+    return _place(job.job_id, job.at)
+
+
+def _place(job_id: str, at: datetime) -> str:
+    return f"{job_id}@{at.isoformat()}"
+
+
+def _following(column: str, after: str) -> AnyOf:
+    """What comes after a place in a list that is sorted by this time, the newest first."""
+    job_id, at = _parts(after)
+    earlier, same = Where(column, "lt", at.isoformat()), Where(column, "eq", at.isoformat())
+    return AnyOf(((earlier,), (same, Where("job_id", "gt", job_id))))
+
+
+def _ended(state: str) -> tuple[Where, ...]:
+    return OF_QUEUE, Where("state", "eq", state), Where("finished_at", "not_null")
 
 
 def _parts(key: str) -> tuple[str, datetime]:

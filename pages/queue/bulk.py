@@ -39,7 +39,7 @@ def offer(found: BoardPage, view: str, text: str | None) -> None:
     with st.container(key="queue_bulk", horizontal=True, vertical_alignment="center", gap="small"):
         for action in fitting:
             number = sum(entry.job.state in FITTING[action] for entry in found.entries)
-            whole = found.total if not text and found.total else number
+            whole = number if text else min(queue_reads.pulse().counts.get(view) or number, queue_reads.MOST_AT_ONCE)
             st.button(
                 f"{queue_words.BULK_WORDS[action]} {formatting.count(whole, 'job')}…",
                 key=f"queue.bulk.{action}",

@@ -10,6 +10,7 @@ from dashboard.guard import guarded
 from dashboard.queue_reads import VIEWS, Problem, Pulse
 
 SPACE = "queue"
+LISTED = "queue.listed"
 PULSE_SECONDS = 5.0
 START = "python -m core worker"
 
@@ -42,7 +43,8 @@ def search() -> str | None:
             placeholder="Call SID · phone number · lead id · job id",
         )
         if not (text or "").strip():
-            words = queue_words.VIEW_HELP[view()]
+            found = queue_reads.pulse()
+            words = queue_words.explained(view(), found.number(view()), found.counts.get(view()))
             st.html(f'<span class="pb-line pb-muted">{escape(words)}</span>', width="content")
         else:
             st.button("Clear", key="queue.clear", type="tertiary", icon=":material/close:", on_click=clear_search)
@@ -70,13 +72,35 @@ def follow_pulse() -> None:
         _away(found.problem)
     with st.container(key="queue_counts", horizontal=True, gap="small"):
         for name in VIEWS:
-            _figure(name, found.counts)
-    st.html(f'<p class="pb-line">{_worked(found)}</p>')
+            _figure(name, found.number(name))
+    with st.container(key="queue_worked", horizontal=True, vertical_alignment="center", gap="small"):
+        st.html(f'<span class="pb-line">{_worked(found)}</span>', width="content")
+        _older(found)
 
 
-def _figure(name: str, counts: dict[str, int]) -> None:
-    known = counts.get(name)
-    number = f"**{known:,}** " if known is not None else "**–** " if name not in ("all", "unlinked") else ""
+def _older(found: Pulse) -> None:
+    """The list below stays as it was read: where it would be another one by now, say so."""
+    listed = state.value(LISTED)
+    now = found.number(view())
+    if listed is None or now is None or listed[0] != view() or listed[1] in (None, now) or links.param("q"):
+        return
+    if st.button(
+        f"{listed[1]:,} when the list was read, {now:,} now: read it again",
+        key="queue.newer",
+        type="tertiary",
+        icon=":material/refresh:",
+    ):
+        queue_reads.clear()
+        st.rerun()
+
+
+def note_listed() -> None:
+    """Remember how many jobs the list had when it was read."""
+    state.set_value(LISTED, (view(), queue_reads.pulse().number(view())))
+
+
+def _figure(name: str, known: int | None) -> None:
+    number = f"**{known:,}** " if known is not None else "" if name == "unlinked" else "**–** "
     here = name == view() and not links.param("q")
     words = f"{number}{queue_words.VIEW_WORDS[name]}"
     target = links.queue() if name == "all" else links.queue(state=name)
@@ -88,8 +112,8 @@ def _away(problem: Problem) -> None:
     hint = f" {formatting.plain(problem.hint)}" if problem.hint else ""
     st.error(
         f"**{formatting.plain(problem.message)}**{hint}  \n"
-        "Nothing is lost: jobs wait there, and no call is dialled meanwhile. All jobs that are known and those whose "
-        "call is unlinked are listed from the database; every other page works.",
+        "Nothing is lost: jobs wait there, and no call is dialled meanwhile. What was kept of jobs is listed from the "
+        "database: all, completed, failed, and those whose call is unlinked; every other page works.",
         icon=":material/cloud_off:",
     )
     st.button("Try again", key="queue.again", icon=":material/refresh:", on_click=queue_reads.clear)

@@ -1,5 +1,7 @@
 """Queue: ``outbound-calls`` as it is now: who works it, its jobs, what became of each, what can be done with them."""
 
+import contextlib
+
 import streamlit as st
 
 from core.errors import BadInput, NotFound, Unavailable
@@ -17,10 +19,19 @@ def render() -> None:
         st.title("Queue", anchor=False, width="content")
         links.show("Place a test call", links.test_calls(), icon=":material/call:")
     head.banner()
+    _count_again()
     head.follow_pulse()
     text = head.search()
     _list(head.view(), text)
     queue_actions.dialog_if_asked()
+
+
+def _count_again() -> None:
+    """Tabs and list of one run shall say the same."""
+    if not links.param("q") and not table.cursor():
+        with contextlib.suppress(Unavailable):  # the list below says so
+            queue_reads.agree(head.view())
+    head.note_listed()
 
 
 def _list(view: str, text: str | None) -> None:
@@ -47,7 +58,7 @@ def _jobs(found: BoardPage, view: str, text: str | None) -> None:
     bulk.offer(found, view, text)
     left, right = st.columns([66, 34], gap="medium")
     with left:
-        selected = table.show(found, with_state=text is not None or view in ("all", "unlinked"))
-        table.paging(found)
+        selected = table.show(found, "found" if text else view)
+        table.paging(found, None if text else queue_reads.pulse().number(view))
     with right, st.container(key="panel_job"):
         panel.show(selected, found)

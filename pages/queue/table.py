@@ -1,8 +1,9 @@
 """The jobs as a table, what recurs as lines, and what stands there when there is nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,11 +14,12 @@ from dashboard import formatting, grid, links, queue_actions, queue_reads, queue
 from dashboard.queue_reads import Recurring
 
 SPACE = "queue"
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "state": st.column_config.TextColumn("State", width=88),
     "when": st.column_config.TextColumn("When", width=76),
+    "finished": st.column_config.TextColumn("Finished", width=76, help="When its last try ended"),
     "kind": st.column_config.TextColumn("Job", width=112, help="Type of the job (else its name) and its priority"),
-    "lead": st.column_config.LinkColumn("Lead", width=126, display_text="#(.+)$", help="Opens the lead"),
+    "lead": st.column_config.LinkColumn("Lead", width=146, display_text="#(.+)$", help="Opens the lead"),
     "to": st.column_config.TextColumn("Number", width=118),
     "call": st.column_config.LinkColumn(
         "Call", width=150, display_text="#(.+)$", help="Whether it is tied to a lead; opens Call lookup"
@@ -28,17 +30,22 @@ COLUMNS = {
     "worked": st.column_config.TextColumn("Worked", width=64, help="How long the worker's last try took"),
     "id": st.column_config.TextColumn("Job id", width=110),
 }
+MIXED = ("all", "unlinked", "found")
+"""Lists with jobs of several states."""
+SHOWN: Mapping[str, tuple[str, ...]] = {
+    "completed": ("finished", "lead", "to", "call", "outcome", "kind", "tries", "waited", "worked", "id"),
+    "failed": ("finished", "lead", "to", "outcome", "tries", "kind", "call", "waited", "worked", "id"),
+}
+"""Columns of the lists of finished jobs; of failed ones why comes first."""
+WIDTHS = {"failed": 410}
 NOTHING = {
     "all": ("No jobs yet", "Jobs appear as soon as the backend, a script or a test call schedules a call."),
     "waiting": ("Nothing waits", "Whatever was scheduled has been taken by a worker, or is not due yet."),
     "delayed": ("Nothing is delayed", "Calls that are scheduled for later stand here until they are due."),
     "active": ("Nothing is being dialled", "A job is active while a worker dials for it."),
-    "completed": (
-        "Nothing is completed",
-        "The queue keeps completed jobs 7 days, or the last 1,000; All has the others.",
-    ),
-    "failed": ("Nothing has failed", "Failed jobs stand here for 30 days, each with what can be done."),
-    "unlinked": ("Every job’s call is tied to a lead", "Or set aside by a person, or not known to the database."),
+    "completed": ("No job is done yet", "Done jobs stand here for good, also when the queue has forgotten them."),
+    "failed": ("Nothing has failed", "A failed job stands here for good: why, whether it called, what to do next."),
+    "unlinked": ("Every job’s call is tied to a lead", "Calls that a person set aside are not counted here."),
 }
 
 
@@ -47,33 +54,47 @@ def cursor() -> str | None:
     return links.param("after")
 
 
-def show(found: BoardPage, *, with_state: bool) -> str:
+def show(found: BoardPage, view: str) -> str:
     """The table. Returns the key of the selected job.
 
-    :param with_state: the jobs are in different states.
+    :param view: which list it is; ``found`` for what a search found.
     """
     ids = [entry.key for entry in found.entries]
-    columns = COLUMNS if with_state else {name: column for name, column in COLUMNS.items() if name != "state"}
+    shown = columns_of(view)
     alt = "Jobs of the queue; the selected one is shown beside the table"
-    return grid.pick(SPACE, ids, rows(found.entries, columns, datetime.now(UTC)), columns, param="job", alt=alt)
+    return grid.pick(SPACE, ids, rows(found.entries, shown, datetime.now(UTC), view), shown, param="job", alt=alt)
 
 
-def rows(entries: Sequence[Entry], columns: Sequence[str] | dict[str, object], now: datetime) -> pd.DataFrame:
-    """Jobs as a table of words, one row each."""
+def columns_of(view: str) -> dict[str, Any]:
+    """The columns of a list: a state only where there are several."""
+    names = SHOWN.get(view) or [name for name in COLUMNS if name != "finished" and (name != "state" or view in MIXED)]
+    shown = {name: COLUMNS[name] for name in names}
+    if view in WIDTHS:
+        shown["outcome"] = st.column_config.TextColumn("Why it failed", width=WIDTHS[view])
+    return shown
+
+
+def rows(entries: Sequence[Entry], columns: Mapping[str, Any], now: datetime, view: str = "all") -> pd.DataFrame:
+    """Jobs as a table of words, one row each.
+
+    :param view: which list it is.
+    """
     away = queue_reads.pulse().problem is not None
-    return pd.DataFrame([_row(entry, now, away) for entry in entries], columns=list(columns))
+    return pd.DataFrame([_row(entry, now, away, view) for entry in entries], columns=list(columns))
 
 
-def _row(entry: Entry, now: datetime, away: bool) -> dict[str, str]:
+def _row(entry: Entry, now: datetime, away: bool, view: str) -> dict[str, str]:
     sid, lead_id = entry.call_sid, entry.job.lead_id
+    moved_on = view in SHOWN and entry.job.state != view
     return {
         "state": queue_words.state(entry, away=away),
         "when": queue_words.when(entry, now),
+        "finished": formatting.relative(entry.job.finished_at, now=now),
         "kind": queue_words.kind(entry),
         "lead": f"{links.lead(lead_id).url}#{queue_words.lead(entry)}" if lead_id is not None else "",
         "to": formatting.phone(entry.job.to),
         "call": f"{links.call(sid).url}#{formatting.short_sid(sid)} {queue_words.link(entry)}" if sid else "",
-        "outcome": queue_words.outcome(entry),
+        "outcome": f"↻ put back: {queue_words.state(entry, away=away)}" if moved_on else queue_words.outcome(entry),
         "tries": queue_words.tries(entry),
         "waited": queue_words.seconds(entry.waited),
         "worked": queue_words.seconds(entry.job.took),
@@ -81,8 +102,11 @@ def _row(entry: Entry, now: datetime, away: bool) -> dict[str, str]:
     }
 
 
-def paging(found: BoardPage) -> None:
-    """Back and on by a cursor in the address."""
+def paging(found: BoardPage, total: int | None) -> None:
+    """Back and on by a cursor in the address.
+
+    :param total: how many jobs the whole list has, where that is known.
+    """
     here = cursor()
     with st.container(key="queue_paging", horizontal=True, gap="small", vertical_alignment="center"):
         if here:
@@ -93,8 +117,9 @@ def paging(found: BoardPage) -> None:
                 "Next page", key="queue.next", icon=":material/chevron_right:", on_click=_on, args=(found.following,)
             )
         shown = formatting.count(len(found.entries), "job")
-        of = f" of {found.total:,}" if found.total is not None and found.total > len(found.entries) else ""
-        st.html(f'<span class="pb-line pb-muted">{shown}{of} on this page</span>')
+        whole = total is not None and total <= len(found.entries) and not here
+        words = shown if whole else f"{shown} on this page" if total is None else f"{shown} of {total:,} on this page"
+        st.html(f'<span class="pb-line pb-muted">{words}</span>')
 
 
 def _on(following: str) -> None:

@@ -93,7 +93,8 @@ def test_an_empty_queue_says_so_and_leads_to_a_test_call(console: Console) -> No
     assert "No jobs yet" in words
     assert "Nobody takes jobs." in words and "python -m core worker" in words
     assert "Place a test call through the queue" in words
-    assert {link.label for link in visit.get("page_link")} >= {"**0** Waiting", "**0** Recurring", "Call unlinked"}
+    tabs = {link.label for link in visit.get("page_link")}
+    assert tabs >= {"**0** All", "**0** Waiting", "**0** Completed", "**0** Recurring", "Call unlinked"}
 
 
 def test_it_says_who_works(console: Console, monkeypatch: pytest.MonkeyPatch, world: App) -> None:
@@ -186,6 +187,91 @@ def test_what_the_queue_has_forgotten_is_still_listed(console: Console, world: A
     assert "Nothing is known of the job" in text_of(console("queue", state="waiting", job="18@1790000000000"))
 
 
+def kept(number: int, state: str, minutes: int, **more: Any) -> JobResult:
+    """A job that ended so many minutes ago, and that the queue has forgotten."""
+    at = 1_790_000_000_000 - minutes * 60_000
+    data = {"to": ANAS, "lead_id": ANA, "type": "immediate"}
+    bull = {"id": str(number), "name": "make-call", "timestamp": at - 86_400_000 * (minutes % 2), "state": state,
+            "attemptsMade": 1, "data": data, "processedOn": at - 500, "finishedOn": at}  # fmt: skip
+    return JobResult.from_bullmq({**bull, **more})
+
+
+def labels(visit: AppTest) -> set[str]:
+    return {link.label for link in visit.get("page_link")}
+
+
+def test_tabs_count_what_their_lists_show_also_what_the_queue_has_forgotten(console: Console, world: App) -> None:
+    world.linking.note_jobs([kept(n, "completed", n, returnvalue={"callSid": CURRENT}) for n in range(1, 4)])
+    world.linking.note_jobs([kept(9, "failed", 9, failedReason="Failed to initiate call: socket hang up")])
+    wait(world, BENS, BEN)
+    work(world, fails("Not dialled: Twilio is not available."))
+    wait(world, BENS, BEN, delay=timedelta(hours=1))
+    for view, number in (("all", 6), ("completed", 3), ("failed", 2), ("delayed", 1), ("waiting", 0)):
+        visit = console("queue", state=view)
+        assert f"**{number}** {view.capitalize()}" in labels(visit)
+        assert len(rows_of(visit)) == number if number else not visit.dataframe
+    visit = console("queue", state="completed")
+    assert [row["id"] for row in rows_of(visit)] == ["1", "2", "3"], "the last one that ended comes first"
+    assert "the queue itself still has none of them" in text_of(visit)
+    assert "the queue itself still has 1 of them" in text_of(console("queue", state="failed"))
+    assert console("queue", state="failed").button(key="queue.bulk.retry").label == "Retry 1 job…"
+
+
+def test_a_list_that_is_older_than_its_count_says_so(console: Console, world: App) -> None:
+    wait(world)
+    visit = console("queue", state="waiting")
+    assert "queue.newer" not in keys_of(visit)
+    wait(world, BENS, BEN)
+    queue_reads.clear()
+    assert "**2** Waiting" in labels(visit.run()) and len(rows_of(visit)) == 2, "a whole run reads the list again"
+
+
+def test_pages_of_finished_jobs_follow_each_other(world: App) -> None:
+    world.linking.note_jobs([kept(n, "completed", n) for n in range(1, 8)])
+    board = queue_reads.Board(world.queue, world.gateway, "US")
+    seen, after = [], None
+    while True:
+        page = board.finished("completed", after, 3)
+        seen += [entry.job.job_id for entry in page.entries]
+        after = page.following
+        if after is None:
+            break
+    assert seen == [str(n) for n in range(1, 8)]
+    assert board.known() == {"all": 7, "completed": 7, "failed": 0}
+
+
+def test_a_job_that_was_put_back_says_so_among_the_failed(console: Console, world: App) -> None:
+    job = wait(world)
+    work(world, fails("Not dialled: Twilio is not available."))
+    world.queue.retry(job.job_id)
+    queue_reads.clear()
+    visit = console("queue", state="failed")
+    (row,) = rows_of(visit)
+    assert row["outcome"] == "↻ put back: ○ waiting"
+    assert "queue.bulk.retry" not in keys_of(visit)
+
+
+def test_a_call_that_is_tied_to_another_lead_than_the_job_s_is_named(console: Console, world: App) -> None:
+    world.linking.note_jobs(
+        [kept(5, "completed", 5, data={"to": BENS, "lead_id": BEN}, returnvalue={"callSid": CURRENT})]
+    )
+    visit = console("queue", state="completed")
+    assert rows_of(visit)[0]["call"].endswith("! lead 1")
+    words = text_of(visit)
+    assert "Its call is tied to lead 1; the job was made for lead 2." in words
+    assert "Compare the leads" in labels(visit)
+
+
+def test_a_job_for_a_worker_with_an_account_says_what_it_waits_for(console: Console, world: App) -> None:
+    wait(world)
+    assert "It waits for a worker with a Twilio account" not in text_of(console("queue", state="waiting"))
+    world.queue._simulated = False
+    wait(world, BENS, BEN)
+    queue_reads.clear()
+    last = queue_reads.page("waiting", None).entries[-1]
+    assert "It waits for a worker with a Twilio account" in text_of(console("queue", state="waiting", job=last.key))
+
+
 def test_credentials_in_a_job_are_never_shown(console: Console, world: App, connection: Any) -> None:
     job = wait(world, metadata={"supabaseKey": SECRET, "note": f"Bearer {SECRET}", "campaign": "spring"})
     visit = console("queue", state="waiting")
@@ -200,8 +286,9 @@ def test_a_failure_is_said_in_words_with_what_to_do(console: Console, world: App
     wait(world)
     work(world, fails("Not dialled: The Twilio account may not call this country or region."))
     words = text_of(console("queue", state="failed"))
-    assert "✗ Failed:" in words
-    assert "Geo permissions" in words
+    assert "✗ The Twilio account may not call this country or region.</b>" in words
+    assert "Nothing was dialled." in words
+    assert "Geo permissions. Then retry it." in words
 
 
 def test_how_far_dialling_got(console: Console, world: App) -> None:
@@ -234,7 +321,9 @@ def test_a_job_that_perhaps_dialled_needs_a_person_s_word(console: Console, worl
     job = wait(world)
     work(world, fails("job stalled more than allowable limit"))
     visit = console("queue", state="failed")
-    assert "Nothing tells whether it had dialled" in text_of(visit)
+    words = text_of(visit)
+    assert "The worker that had it ended or hung." in words
+    assert "Whether anybody was called is not known" in words and "Ask the carrier for calls to this number" in words
     visit = press(visit, "queue.retry")
     assert visit.button(key="queue.confirm").disabled
     visit = visit.checkbox(key="queue.sure").check().run()
@@ -390,7 +479,8 @@ def test_a_queue_that_is_away_is_said_and_the_rest_goes_on(away: Console) -> Non
     assert [row["state"] for row in rows_of(visit)] == ["○ waiting"], "what was kept is listed"
     assert "as last known" in text_of(visit)
     assert "The queue does not answer" in text_of(visit)
-    visit = away("queue", state="failed")
+    assert "Nothing has failed" in text_of(away("queue", state="failed")), "what was kept can be read"
+    visit = away("queue", state="waiting")
     assert "This list cannot be read now" in text_of(visit)
     assert len(visit.error) == 1
     for page in ("overview", "unlinked", "system"):
