@@ -5,7 +5,7 @@ from core.linking import batch_preview, bulk, bulk_plan, commands
 from core.linking.batch_preview import BatchPreview
 from core.linking.bulk import BatchStatus, BulkOutcome, NotLinked
 from core.linking.bulk_plan import BulkPlan
-from core.linking.commands import Command, Options
+from core.linking.commands import Options
 from core.linking.results import BatchUndo
 from core.linking.service.calls import Calls
 from core.linking.service.judging import Judging
@@ -58,7 +58,7 @@ class Batches(Calls, Judging):
         :param progress: told after every call.
         """
         need_writer(self._identity)
-        actor = self._named(options).actor or self._settings.actor
+        actor = self._actor(options.actor)
         return bulk.carry_out(self._gateway, batch_id, self._settings, self._now, actor=actor, progress=progress)
 
     def apply(
@@ -95,8 +95,7 @@ class Batches(Calls, Judging):
     def undo_batch(self, batch_id: str, options: Options = Options()) -> BatchUndo:  # noqa: B008 - frozen
         """Take a batch back, newest first; what moved on is skipped and listed with its reason."""
         need_writer(self._identity)
-        signed = self._signed(Command("undo", options=options)).options
-        outcome = commands.undo_batch(self._gateway, batch_id, signed, actor=self._settings.actor)
+        outcome = commands.undo_batch(self._gateway, batch_id, self._named(options), actor=self._settings.actor)
         if outcome.undone:
             self._judge_soon()
         return outcome

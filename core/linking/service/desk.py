@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from core.access.identity import Identity
 from core.linking import sentences
-from core.linking.commands import Command, Options
+from core.linking.commands import Options
 from core.model.records import Call
 from core.settings import Settings
 from core.store.gateway import Gateway
@@ -32,17 +32,12 @@ class Desk:
         self._now = now
         self._identity = identity
 
-    def _signed(self, command: Command) -> Command:
-        """The command in the name of whoever is signed in; they cannot act in another's."""
-        if self._identity is None:
-            return command
-        return replace(command, options=replace(command.options, actor=self._identity.name))
-
-    def _actor(self) -> str:
-        return self._identity.name if self._identity is not None else self._settings.actor
+    def _actor(self, given: str | None = None) -> str:
+        """Who acts: whoever is signed in, else whom the caller names, else this machine's user."""
+        return self._identity.name if self._identity is not None else given or self._settings.actor
 
     def _named(self, options: Options) -> Options:
-        """The options in the name of whoever is signed in."""
+        """The options in the name of whoever is signed in; they cannot act in another's."""
         return options if self._identity is None else replace(options, actor=self._identity.name)
 
     def _as_of(self, call: Call, now: datetime) -> Call:

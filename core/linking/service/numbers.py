@@ -5,7 +5,6 @@ from typing import Literal
 
 from core.access.identity import need_writer
 from core.linking import number_rules, system
-from core.linking.commands import Options
 from core.linking.number_rules import NumberStory
 from core.linking.service.judging import Judging
 from core.linking.system import OwnNumber
@@ -48,7 +47,7 @@ class Numbers(Judging):
         need_writer(self._identity)
         said = number_rules.rule(
             self._gateway, number, verdict, self._settings, never_link=never_link, reason=reason, until=until,
-            actor=self._named(Options(actor=actor)).actor or self._settings.actor, expect=expect, request_id=request_id,
+            actor=self._actor(actor), expect=expect, request_id=request_id,
         )  # fmt: skip
         if said is not None:
             self._judge_soon()
@@ -67,7 +66,7 @@ class Numbers(Judging):
         :return: the ended rule, or None when none holds.
         """
         need_writer(self._identity)
-        named = self._named(Options(actor=actor)).actor or self._settings.actor
+        named = self._actor(actor)
         ended = number_rules.end(self._gateway, number, self._settings, reason=reason, actor=named, expect=expect)
         if ended is not None:
             self._judge_soon()

@@ -1,5 +1,7 @@
 """The repairs of one call's link, and the ledger that they leave."""
 
+from dataclasses import replace
+
 from core.access.identity import need_writer
 from core.linking import activity, commands
 from core.linking.commands import Command, Options
@@ -73,3 +75,6 @@ class Repairs(Judging):
     ) -> list[LinkEvent]:
         """Link events, newest first; see :func:`core.linking.activity.read`."""
         return activity.read(self._gateway, lead=lead, call=call, actor=actor, batch=batch, before=before, limit=limit)
+
+    def _signed(self, command: Command) -> Command:
+        return replace(command, options=self._named(command.options))
