@@ -10,7 +10,8 @@ from typing import Protocol
 
 from core.errors import BadInput
 from core.linking.jobs import JobResult, note
-from core.outbound.queue import LARGEST_PAGE, STATES, RawJob
+from core.outbound.bull import STATES, RawJob
+from core.outbound.queue import LARGEST_PAGE
 from core.store.gateway import Gateway
 
 FINISHED = ("completed", "failed")

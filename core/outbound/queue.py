@@ -4,32 +4,29 @@ One event loop in a background thread and one BullMQ queue for each app, both st
 or fails within five seconds. Credentials in jobs are redacted before they leave this module.
 """
 
-import asyncio
 import base64
 import hashlib
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from core.errors import BadInput, NotAllowed, NotFound, PatchbayError, RequestIdReused, Unavailable
 from core.linking import fields
 from core.linking.jobs import JobResult, note
 from core.model import phone
+from core.outbound import bull
 from core.outbound.attempts import Attempts
+from core.outbound.bull import STATES, RawJob
 from core.outbound.connection import PATIENCE, QueueConnection
-from core.outbound.jobs import OUR_JOBS, QUEUE, Job, ScheduleRequest, people_state
+from core.outbound.jobs import OUR_JOBS, QUEUE, Job, ScheduleRequest
 from core.outbound.loop import BackgroundLoop
 from core.store.gateway import Condition, Gateway, Order, Row, Where
 
-STATES = ("waiting", "delayed", "active", "completed", "failed")
-_PARTS: Mapping[str, tuple[str, ...]] = {"waiting": ("wait", "paused", "prioritized")}
-"""What people call waiting lies in three places: with a priority every job is prioritized."""
-_LISTS = frozenset({"wait", "paused", "active"})
 _FRESH_SECONDS = 10.0
 """How long an answer of the server's is taken as a sign that it is there."""
 LARGEST_PAGE = 1000
@@ -38,8 +35,6 @@ STALLED = "stalled"
 
 log = logging.getLogger(__name__)
 
-RawJob: TypeAlias = dict[str, Any]
-"""A BullMQ job in its JSON shape, with its state; credentials and all."""
 _Result = TypeVar("_Result")
 
 
@@ -111,7 +106,7 @@ class OutboundQueue:
             known = self._known(job_id)
             if known is not None:
                 return _same(known, checked)
-        raw = self._use(lambda queue: _add(queue, checked, job_id, now))
+        raw = self._use(lambda queue: bull.add(queue, checked, job_id, now))
         self._note([raw])
         job = Job.from_bullmq(raw)
         return _same(job, checked) if checked.key is not None else job
@@ -131,26 +126,18 @@ class OutboundQueue:
         now = datetime.now(UTC)
         ids = [_job_id(request.key) for request in checked]
         known = {job_id: self._known(job_id) for job_id, each in zip(ids, checked, strict=True) if each.key is not None}
-        entries = [
-            {
-                "name": request.job_name,
-                "data": request.data(now),
-                "opts": {**request.options(), "jobId": job_id, "timestamp": _milliseconds(now)},
-            }
-            for job_id, request in zip(ids, checked, strict=True)
-            if known.get(job_id) is None
-        ]
+        new = [(job_id, ask) for job_id, ask in zip(ids, checked, strict=True) if known.get(job_id) is None]
         there = {
             job_id: _same(job, ask) for job_id, ask in zip(ids, checked, strict=True) if (job := known.get(job_id))
         }
-        raws = self._use(lambda queue: _add_bulk(queue, entries)) if entries else []
+        raws = self._use(lambda queue: bull.add_many(queue, new, now)) if new else []
         self._note(raws)
         there |= {str(raw["id"]): Job.from_bullmq(raw) for raw in raws}
         return tuple(there[job_id] for job_id in ids)
 
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each state of :data:`STATES`, and ``paused``: 1 when the queue is paused."""
-        return self._use(_counts)
+        return self._use(bull.counts)
 
     def jobs(self, state: str, offset: int = 0, limit: int = 50) -> JobPage:
         """Jobs of one state: those that come next first, finished ones newest first.
@@ -160,21 +147,21 @@ class OutboundQueue:
         fields.choice("state", state, STATES)
         fields.whole("offset", offset, 0, 10_000_000)
         fields.whole("limit", limit, 1, LARGEST_PAGE)
-        total, raws = self._use(lambda queue: _page(queue, state, offset, limit))
+        total, raws = self._use(lambda queue: bull.page(queue, state, offset, limit))
         return JobPage(total, tuple(Job.from_bullmq(raw) for raw in raws))
 
     def raw_jobs(self, state: str, offset: int, limit: int) -> list[RawJob]:
         """As :meth:`jobs`, as BullMQ has them: for the harvest only, credentials and all."""
-        return self._use(lambda queue: _page(queue, state, offset, limit), seconds=30.0)[1]
+        return self._use(lambda queue: bull.page(queue, state, offset, limit), seconds=30.0)[1]
 
     def job(self, job_id: str) -> Job | None:
         """One job, or None when the queue does not have it."""
-        raw = self._use(lambda queue: _read(queue, _text(job_id)))
+        raw = self._use(lambda queue: bull.read(queue, _text(job_id)))
         return None if raw is None else Job.from_bullmq(raw)
 
     def jobs_named(self, job_ids: Sequence[str]) -> tuple[Job, ...]:
         """Those of these jobs that the queue has, in the same order; at most a page of them."""
-        return tuple(map(Job.from_bullmq, self._use(lambda queue: _read_all(queue, job_ids[:LARGEST_PAGE]))))
+        return tuple(map(Job.from_bullmq, self._use(lambda queue: bull.read_all(queue, job_ids[:LARGEST_PAGE]))))
 
     def find(
         self, *, call_sid: str | None = None, lead_id: int | None = None, number: str | None = None, limit: int = 100
@@ -188,7 +175,7 @@ class OutboundQueue:
             wanted = phone.normalise(number, self._region).e164
             rows = [row for row in rows if phone.normalise(row["to_number"], self._region).e164 == wanted]
         ids = list(dict.fromkeys(row["job_id"] for row in rows))
-        raws = self._use(lambda queue: _read_all(queue, ids))
+        raws = self._use(lambda queue: bull.read_all(queue, ids))
         there = {(job.job_id, job.at): job for job in map(Job.from_bullmq, raws)}
         forgotten = (Job.from_result(row) for row in rows)
         return tuple(there.get((job.job_id, job.at), job) for job in forgotten)
@@ -255,7 +242,7 @@ class OutboundQueue:
 
         :raises Unavailable: when the queue does not answer.
         """
-        found = self._use(_client_names)
+        found = self._use(bull.client_names)
         if found is None:
             return None
         names = {name.split(":", 1)[-1].split(":w:", 1)[0] for name in found}
@@ -266,7 +253,7 @@ class OutboundQueue:
 
         :raises Unavailable: otherwise.
         """
-        self._use(_counts)
+        self._use(bull.counts)
 
     def close(self) -> None:
         """Give connections and thread up; may be called again, and used afterwards it starts anew."""
@@ -276,7 +263,7 @@ class OutboundQueue:
             queue, self._queue = self._queue, None
         if queue is not None:
             try:
-                self._loop.run(_closed(queue), 3.0)
+                self._loop.run(bull.closed(queue), 3.0)
             except PatchbayError:
                 log.warning("the queue's connections did not close in time")
         self._loop.close()
@@ -308,7 +295,7 @@ class OutboundQueue:
         self._answered = 0.0
         if self._queue is queue:
             self._queue = None
-        await _closed(queue)
+        await bull.closed(queue)
 
     def _checked(self, request: ScheduleRequest) -> ScheduleRequest:
         return replace(request.checked(self._region), simulated=request.simulated or self._simulated)
@@ -320,7 +307,7 @@ class OutboundQueue:
         return job
 
     def _changed(self, job_id: str, change: Callable[[Any], Awaitable[Any]], *, gone: bool = False) -> Job:
-        raw = self._use(lambda queue: _change(queue, job_id, change))
+        raw = self._use(lambda queue: bull.change(queue, job_id, change))
         if raw is None and not gone:
             raise NotFound(f"The queue has no job {fields.shown(job_id)} any more.")
         return Job.from_bullmq(raw or {"id": job_id})
@@ -344,140 +331,6 @@ class OutboundQueue:
             note(self._gateway, [JobResult.from_bullmq(raw) for raw in raws])
         except PatchbayError as error:
             log.warning("new jobs are kept later: %s", error.code)
-
-
-async def _closed(queue: Any) -> None:
-    try:
-        await asyncio.wait_for(queue.close(), 2.0)
-    except Exception as error:
-        log.debug("closing the queue: %s", type(error).__name__)
-
-
-async def _add(queue: Any, request: ScheduleRequest, job_id: str, now: datetime) -> RawJob:
-    data, options = request.data(now), request.options()
-    if request.recurring:
-        every = {"every": int(request.every.total_seconds() * 1000)} if request.every else {"pattern": request.cron}
-        job = await queue.upsertJobScheduler(job_id, every, request.job_name, data, options)
-        return _raw(job, "delayed") if job is not None else {"id": job_id, "name": request.job_name, "data": data}
-    job = await queue.add(request.job_name, data, {**options, "jobId": job_id, "timestamp": _milliseconds(now)})
-    found = await _read(queue, job.id)
-    return found or {"id": job.id, "name": job.name, "data": data, "timestamp": job.timestamp, "state": "unknown"}
-
-
-async def _add_bulk(queue: Any, entries: list[dict[str, Any]]) -> list[RawJob]:
-    jobs = await queue.addBulk(entries)
-    return [
-        {"id": job.id, "name": job.name, "data": job.data, "opts": job.opts, "timestamp": job.timestamp,
-         "priority": job.opts.get("priority"), "delay": job.opts.get("delay"),
-         "state": "delayed" if job.opts.get("delay") else "waiting"}
-        for job in jobs
-    ]  # fmt: skip
-
-
-async def _counts(queue: Any) -> dict[str, int]:
-    kinds = [part for state in STATES for part in _PARTS.get(state, (state,))]
-    found = await queue.getJobCounts(*kinds)
-    counts = {state: sum(int(found.get(part) or 0) for part in _PARTS.get(state, (state,))) for state in STATES}
-    return {**counts, "paused": int(bool(await queue.isPaused()))}
-
-
-async def _client_names(queue: Any) -> list[str] | None:
-    """What the connected workers call themselves: ``bull:outbound-calls``; Node writes the queue's name in base64."""
-    try:
-        lists = await queue.backend.getClientList()
-    except Exception as refused:
-        said = str(refused).lower()
-        if "unknown command" in said or "noperm" in said or "permission" in said:
-            return None
-        raise
-    return [name for clients in lists for name in _names_in(clients)]
-
-
-def _names_in(clients: Any) -> list[str]:
-    """Names in one answer to CLIENT LIST, read or as text."""
-    if isinstance(clients, list):
-        return [str(client.get("name") or "") for client in clients if isinstance(client, dict)]
-    text = clients.decode() if isinstance(clients, bytes) else str(clients)
-    return [part.removeprefix("name=") for part in text.split() if part.startswith("name=")]
-
-
-async def _page(queue: Any, state: str, offset: int, limit: int) -> tuple[int, list[RawJob]]:
-    """Jobs of one state, also where that lies in several places, one after the other."""
-    places = _PARTS.get(state, (state,))
-    found = await queue.getJobCounts(*places)
-    counts = [int(found.get(place) or 0) for place in places]
-    ids: list[tuple[str, str]] = []
-    begin = offset
-    for place, count in zip(places, counts, strict=True):
-        wanted = min(limit - len(ids), count - begin)
-        if wanted > 0:
-            ids += [(each, state) for each in await _range(queue, place, begin, wanted, count)]
-        begin = max(begin - count, 0)
-    raws = await asyncio.gather(*(_read(queue, each, known) for each, known in ids))
-    return sum(counts), [raw for raw in raws if raw is not None]
-
-
-async def _range(queue: Any, place: str, begin: int, wanted: int, count: int) -> list[str]:
-    """Ids of one place from ``begin`` on: what comes next first, what is finished newest first."""
-    forward = place not in ("completed", "failed")
-    if queue.redisConnection is None and place in _LISTS:  # on PostgreSQL lists are counted from their newest
-        begin = count - begin - wanted
-    return [str(each) for each in await queue.backend.getRanges([place], begin, begin + wanted - 1, forward)]
-
-
-async def _read_all(queue: Any, ids: Sequence[str]) -> list[RawJob]:
-    return [raw for raw in await asyncio.gather(*(_read(queue, each) for each in ids)) if raw is not None]
-
-
-async def _read(queue: Any, job_id: str, state: str | None = None) -> RawJob | None:
-    from bullmq import Job as BullJob
-
-    known = state or str(await queue.getJobState(job_id))  # first, so that what is finished has its result
-    try:
-        job = await BullJob.fromId(queue, job_id)
-    except ValueError:  # what stands there is no JSON
-        return {"id": job_id, "name": "", "data": None, "state": known, "failedReason": "It cannot be read."}
-    return None if job is None else _raw(job, known)
-
-
-def _raw(job: Any, state: str) -> RawJob:
-    return {
-        "id": job.id,
-        "name": job.name,
-        "data": job.data,
-        "opts": job.opts,
-        "returnvalue": job.returnvalue,
-        "timestamp": job.timestamp,
-        "processedOn": job.processedOn or None,
-        "finishedOn": job.finishedOn or None,
-        "attemptsMade": job.attemptsMade,
-        "attemptsStarted": job.attemptsStarted,
-        "stalledCounter": job.stalledCounter,
-        "failedReason": job.failedReason,
-        "priority": job.priority or job.opts.get("priority"),
-        "delay": job.delay,
-        "state": people_state(state),
-    }
-
-
-async def _change(queue: Any, job_id: str, change: Callable[[Any], Awaitable[Any]]) -> RawJob | None:
-    from bullmq import Job as BullJob
-
-    job = await BullJob.fromId(queue, job_id)
-    if job is None:
-        return None
-    try:
-        await change(job)
-    except Exception as refused:
-        if _is_refusal(refused):
-            raise NotAllowed("The job has just been taken by a worker, or is gone.", hint="Look again.") from refused
-        raise
-    return await _read(queue, job_id)
-
-
-def _is_refusal(error: Exception) -> bool:
-    """BullMQ's own complaints are plain exceptions; those of drivers are not."""
-    return type(error) in (Exception, TypeError)
 
 
 def _job_id(key: str | None) -> str:
@@ -510,7 +363,3 @@ def _condition(call_sid: str | None, lead_id: int | None, number: str | None, re
 
 def _text(job_id: str) -> str:
     return fields.line("job id", job_id, 400)
-
-
-def _milliseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
