@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import BadInput, NotFound
 from core.linking import Matches, Story
-from dashboard import links, live, reads, state
+from dashboard import links, live, reads, state, stuck
 from pages.lookup import search, sections
 
 LONGEST_PASTE = 20_000
@@ -57,6 +57,7 @@ def _show(found: Story | Matches) -> None:
         sections.raw_rows(found)
     with right, st.container(key="panel_link"):
         sections.lead_card(found)
+        stuck.show(found, key="lookup")
         sections.repairs(found)
         sections.candidates_of(found)
         sections.ledger(found)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import links, reads, viewer
+from dashboard import links, reads, stuck, viewer
 from pages.unlinked import bulk, filters, groups, panel, repair, table, triage
 
 
@@ -40,6 +40,7 @@ def render() -> None:
     if not page.items:
         table.nothing(wanted, page)
         return
+    stuck.explain(wanted.view, len(page.items))
     left, right = st.columns([67, 33], gap="medium")
     with left:
         selected = bulk.select(page, wanted.view) if bulk.selecting() else table.show(page, wanted.view)

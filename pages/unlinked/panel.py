@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.linking import Story
 from core.linking.bulk_plan import is_pinned
-from dashboard import bulk, candidates, corrections, links, new_lead, reads, state, story, viewer
+from dashboard import bulk, candidates, corrections, links, new_lead, reads, state, story, stuck, viewer
 from pages.unlinked import suspect
 
 EXCERPT_TURNS = 4
@@ -24,9 +24,10 @@ def show(call_sid: str, *, on_list: bool, note: str | None = None) -> None:
     pinned = f" {bulk.PINNED}" if is_pinned(told.call, told.history) else ""
     st.html(f"{story.chip(told.call, told.cause)}{pinned}")
     st.code(told.call_sid, language=None, wrap_lines=True)
-    detail = told.detail or note
+    detail = told.detail or (None if links.param("view") == "stuck" else note)
     if detail:
         st.html(f'<p class="pb-line">{escape(detail)}</p>')
+    stuck.show(told, key="unlinked", ask=True)
     _actions(told)
     story.show_call_facts(told.call)
     if told.call.suspect:

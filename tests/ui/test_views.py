@@ -2,6 +2,8 @@
 
 import csv
 import io
+import itertools
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -9,8 +11,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.app import App
+from core.linking.stuck import is_stuck
 from core.linking.worklist import WorklistFilter
-from dashboard import reads
+from dashboard import reads, stuck
 from tests.ui.conftest import BEN, CLEO, DAN, FORMAT, NOBODY, OLDER, Console, keys_of, press, text_of
 
 STUCK = "CA" + "6" * 32
@@ -178,3 +181,33 @@ def test_search_lists_calls_and_leads(console: Console, text: str, words: str) -
     visit = visit.text_input(key="search.text").set_value(text).run()
     assert not visit.exception
     assert words in text_of(visit)
+
+
+def test_a_stuck_call_says_that_only_twilio_knows_and_offers_no_false_remedy(trouble: App, console: Console) -> None:
+    visit = console("unlinked", view="stuck")
+    words = text_of(visit)
+    assert "How these calls ended only Twilio knows, and no account is set here." in words
+    assert "the callback that says how it ended never came" in words
+    assert "set it aside if it is about no lead" in words and "unlinked.set_aside" in keys_of(visit)
+    assert "<code>TWILIO_ACCOUNT_SID</code> and <code>TWILIO_AUTH_TOKEN</code>" in words
+    assert f"https://www.twilio.com/console/voice/calls/logs/{STUCK}" in words
+    assert f".venv/bin/python -m core repair {STUCK}" in [code.value for code in visit.code]
+    assert "unlinked.repair_twilio" not in keys_of(visit), "there is nobody to ask"
+    trouble.linking.link(STUCK, BEN)
+    reads.clear()
+    assert "Its link to lead 2 is not what is wrong" in text_of(console("lookup", q=STUCK))
+    assert "Stuck." not in text_of(console("lookup", q=NOBODY))
+
+
+def test_the_rule_of_stuck_calls_is_that_of_the_view(trouble: App, connection: psycopg.Connection[Any]) -> None:
+    odd, now = "CA" + "c" * 31, datetime.now(UTC)
+    states = ("ringing", "Completed", "in-progress", "no-answer", None)
+    for n, (status, ago, lasted) in enumerate(itertools.product(states, (1, 5, 300), (None, 9))):
+        connection.execute(
+            b"insert into call_events (call_sid, direction, call_status, call_duration, created_at) "
+            b"values (%s, 'inbound', %s, %s, now() - make_interval(mins => %s))",
+            (f"{odd[:30]}{n:04d}", status, lasted, ago),
+        )
+    listed = {row["call_sid"] for row in trouble.gateway.select("stuck_calls")}
+    assert listed and listed == {row["call_sid"] for row in trouble.gateway.select("call_links") if is_stuck(row, now)}
+    assert stuck.console_address("ZZ17") is None
