@@ -7,14 +7,22 @@ import streamlit as st
 from core import app as console
 from core.errors import PatchbayError
 from core.settings import Settings
+from core.store.migrate import MigrationStatus, status_of
 from dashboard import formatting, reads, state
 
 COMMAND = "python -m core migrate"
+SCRIPT_HEIGHT = 300
+"""Pixels of the script that are seen at once."""
 
 
 def needs_paste(settings: Settings) -> bool:
     """Whether the schema can only be changed by pasting: a Supabase project known by URL and key alone."""
     return settings.data_source == "supabase" and not settings.database_url
+
+
+def of_version(version: str) -> list[MigrationStatus]:
+    """Every migration, and whether a schema of this version has it: where they are pasted nothing records more."""
+    return status_of(version)
 
 
 def offer_missing() -> None:
@@ -34,7 +42,7 @@ def offer(waiting: bool = True) -> None:
     """
     if needs_paste(Settings.load()):
         st.markdown("Open the project's SQL editor, paste all of this script and run it. It may be pasted again.")
-        st.code(reads.migration_script(), language=None, height=280)
+        _script()
         return
     if waiting:
         st.code(COMMAND, language=None)
@@ -47,4 +55,10 @@ def _script_on_request() -> None:
     args = ("migrations.shown", None if shown else True)
     st.button(label, key="migrations.toggle", icon=":material/code:", on_click=state.set_value, args=args)
     if shown:
-        st.code(reads.migration_script(), language=None, height=280)
+        _script()
+
+
+def _script() -> None:
+    """The script with its copy button; the frame scrolls, since a code box that does keeps the keyboard out."""
+    with st.container(height=SCRIPT_HEIGHT, border=False, key="migrations_script"):
+        st.code(reads.migration_script(), language=None, wrap_lines=True)

@@ -67,11 +67,16 @@ def _stage(step: Stage) -> str:
 
 
 def conversation(turns: Sequence[Row], zone: ZoneInfo, *, limit: int | None = None) -> str:
-    """What was said, as a conversation; ours on the right. With ``limit`` only its first turns."""
+    """What was said, as a conversation; ours on the right. With ``limit`` only its first turns.
+
+    A whole one scrolls in its frame, so the keyboard can get into it.
+    """
     shown = turns[:limit] if limit else turns
     left = len(turns) - len(shown)
     more = f'<li class="pb-who">… and {formatting.count(left, "more turn")}</li>' if left > 0 else ""
-    return f'<ol class="pb-talk" aria-label="Transcript">{"".join(_turn(turn, zone) for turn in shown)}{more}</ol>'
+    reach = "" if limit else ' tabindex="0"'
+    said = "".join(_turn(turn, zone) for turn in shown)
+    return f'<ol class="pb-talk" aria-label="Transcript"{reach}>{said}{more}</ol>'
 
 
 def _turn(turn: Row, zone: ZoneInfo) -> str:

@@ -124,23 +124,23 @@ def dialable(system: System) -> None:
         st.html(f'<p class="pb-line pb-muted">and {left:,} more</p>')
 
 
-def migrations() -> None:
+def migrations(system: System) -> None:
     """Which migrations the database has; what to run, or to paste where a connection alone cannot change it."""
     st.header("Schema", anchor=False)
-    found = reads.migrations()
-    waiting = [each for each in found or () if not each.applied]
-    if found is None:
+    recorded = reads.migrations()
+    found = schema.of_version(system.versions["schema"]) if recorded is None else recorded
+    waiting = [each for each in found if not each.applied]
+    st.html(f'<p class="pb-line">{_applied(len(found) - len(waiting), len(found))}</p>')
+    for each in waiting:
+        st.html(f'<p class="pb-line"><span class="pb-bad">✗ not applied</span> {escape(each.name)}</p>')
+    for each in found:
+        if each.changed:
+            st.html(f'<p class="pb-line"><span class="pb-wait">! changed since</span> {escape(each.name)}</p>')
+    if recorded is None:
         st.html(
             '<p class="pb-line">The project is reached by URL and key, which cannot change the schema. '
             "Set <code>DATABASE_URL</code> too, or paste the script after each update.</p>"
         )
-    else:
-        changed = [each for each in found if each.changed]
-        st.html(f'<p class="pb-line">{_applied(len(found) - len(waiting), len(found))}</p>')
-        for each in waiting:
-            st.html(f'<p class="pb-line"><span class="pb-bad">✗ not applied</span> {escape(each.name)}</p>')
-        for each in changed:
-            st.html(f'<p class="pb-line"><span class="pb-wait">! changed since</span> {escape(each.name)}</p>')
     schema.offer(bool(waiting))
 
 

@@ -23,4 +23,4 @@ def render() -> None:
     with right, st.container(key="panel_system"):
         facts.configuration(found.configuration)
         facts.versions(found)
-        facts.migrations()
+        facts.migrations(found)

@@ -25,6 +25,10 @@ PAGES = (
     "/unlinked",
     "/unlinked?view=by_number",
     "/unlinked?view=suspect",
+    "/unlinked?view=stuck",
+    "/unlinked?view=dangling",
+    "/unlinked?view=set_aside",
+    "/unlinked?view=all",
     "/unlinked?bulk=all",
     "/conflicts",
     "/conflicts?kind=contradicting_event_rows",
@@ -34,6 +38,7 @@ PAGES = (
     "/lookup",
     "/leads",
     f"/leads?lead={ANA}",
+    "/leads?number=%2B14155550104",
     "/activity",
     "/system",
 )
@@ -42,6 +47,16 @@ DIALOGS = (
     (f"/lookup?q={FORMAT}", "Link to lead"),
     ("/overview", "Search"),
 )
+LONG_TALK = f"""
+insert into conversation_transcripts (call_sid, role, content, "timestamp")
+select '{FORMAT}', 'user', 'And another thing, number ' || n, now() - interval '3 days' + n * interval '9 seconds'
+from generate_series(2, 30) n"""
+"""More than its frame holds, so that it scrolls."""
+CORNERS = f"""
+insert into call_events (call_sid, direction, from_number, to_number, call_status, created_at) values
+    ('CA{"6" * 32}', 'inbound', '+14155550177', '+14155550000', 'in-progress', now() - interval '2 days');
+insert into leads (id, name, phone, call_sid) values (60, 'Gil Ro', '+14155550178', 'CA{"7" * 32}')"""
+"""A stuck call and a dangling link."""
 STREAMLITS_OWN = (
     ("aria-dialog-name", "stToast"),
     ("svg-img-alt", "stMetric"),
@@ -52,7 +67,7 @@ STREAMLITS_OWN = (
 @pytest.fixture
 def torn(world: App, connection: psycopg.Connection[Any]) -> App:
     """The small world with something on every page."""
-    for trouble in (DUPLICATES, CONTRADICTION, VARIANTS, NOTES):
+    for trouble in (DUPLICATES, CONTRADICTION, VARIANTS, NOTES, LONG_TALK, CORNERS):
         connection.execute(trouble.encode())
     world.linking.link(FORMAT, BEN, Options(actor="dana", reason="said so"))
     world.linking.unlink(FORMAT)

@@ -117,7 +117,9 @@ def test_without_a_connection_the_script_is_shown(world: App, serve, monkeypatch
     monkeypatch.delenv("DATABASE_URL", raising=False)
     visit = serve(dataclasses.replace(world, database_url=None))("system")
     assert any("create table" in code.value for code in visit.code)
-    assert "cannot change the schema" in text_of(visit)
+    words = text_of(visit)
+    assert "cannot change the schema" in words
+    assert re.search(r"✓</span> (\d+) of \1 migrations applied", words), "what was pasted is said too"
 
 
 def test_a_project_without_our_schema_gets_the_script_to_paste(serve, monkeypatch: pytest.MonkeyPatch) -> None:
