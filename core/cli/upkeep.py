@@ -10,11 +10,15 @@ from typing import TypeAlias
 from core.app import build, database
 from core.cli import embedded_database, text
 from core.cli.answers import Answer
-from core.errors import BadInput, MigrationNeeded
+from core.errors import BadInput, MigrationNeeded, Unavailable
 from core.settings import Settings
 from core.store import migrate, uninstall
 
 LEDGER_NAME = "patchbay-ledger-%Y%m%d-%H%M%S.jsonl"
+UNINSTALL_HINT = (
+    "This saves the ledger and prints the script to paste into the project's SQL editor:"
+    " python -m core migrate --uninstall --print"
+)
 
 Handler: TypeAlias = Callable[[Settings, argparse.Namespace], Answer]
 
@@ -29,13 +33,18 @@ def _migrate(settings: Settings, words: argparse.Namespace) -> Answer:
     if words.print:
         script = migrate.script()
         return Answer({"script": script}, script.rstrip("\n"))
-    if settings.data_source == "supabase" and not settings.database_url:
+    if _by_key_alone(settings):
         return _by_pasting(settings, words)
     with database(settings) as url:
         if words.status:
             return _status(migrate.status(url))
         done = migrate.migrate(url, progress=lambda line: print(line, file=sys.stderr))
     return Answer({"applied": done}, f"{len(done)} applied." if done else "Up to date.")
+
+
+def _by_key_alone(settings: Settings) -> bool:
+    """Whether the schema can only be changed by pasting."""
+    return settings.data_source == "supabase" and not settings.database_url
 
 
 def _by_pasting(settings: Settings, words: argparse.Namespace) -> Answer:
@@ -58,10 +67,12 @@ def _by_pasting(settings: Settings, words: argparse.Namespace) -> Answer:
 def _uninstall(settings: Settings, words: argparse.Namespace) -> Answer:
     ledger = Path(words.ledger or datetime.now().strftime(LEDGER_NAME)).absolute()
     if words.print:
-        if settings.data_source == "supabase" and not settings.database_url:
+        if _by_key_alone(settings):
             _export(settings, ledger)
         script = uninstall.script()
         return Answer({"script": script}, script.rstrip("\n"))
+    if _by_key_alone(settings):
+        raise Unavailable("A Supabase URL and key alone cannot change the schema.", hint=UNINSTALL_HINT)
     if ledger.exists():
         raise BadInput(f"The ledger cannot be written: {ledger} exists already.", hint="Name another file.")
     with database(settings) as url:

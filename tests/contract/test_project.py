@@ -93,8 +93,8 @@ def test_by_url_and_key_alone(project: Project) -> None:
     """Five lines of README, then work, then away again."""
     missing = refused(project.core("overview", "--json"), 5)
     assert missing["code"] == "migration_needed" and "migrate --print" in missing["hint"]
-    for words in (("migrate",), ("migrate", "--uninstall")):
-        assert "migrate --print" in refused(project.core(*words, "--json"), 5)["hint"]
+    for words in ("migrate", "migrate --uninstall"):
+        assert f"{words} --print" in refused(project.core(*words.split(), "--json"), 5)["hint"]
     assert not any(each["applied"] for each in project.told("migrate", "--status")["migrations"])
     start = project.core("migrate", "--at-start")
     assert start.returncode == 0 and "migrate --print" in start.stdout
