@@ -2,11 +2,13 @@
 
 One HTTP connection pool serves everybody; each token has a supabase-py client of its own, since signing in rewrites a
 client's headers. A request that stays without an answer is looked after: when the project does not answer a simple
-question either, it is down; when it does, the statement is only slow.
+question either, it is down; when it does, the statement is only slow. A page asks several times, so for a few seconds
+after that a project is asked first whether it is back, and soon given up: the waits of one page do not add up.
 """
 
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,10 +23,15 @@ from supabase import Client, ClientOptions, create_client
 from core.errors import BadInput, Busy, DatabaseDown, PatchbayError, TimedOut
 from core.store.failures import MAYBE_DONE, Way
 
-SILENCE_SECONDS = 1.4
+SILENCE_SECONDS = 0.8
 """So long a request may stay without an answer before the project is asked whether it is there at all."""
 LOOK_SECONDS = 1.2
-"""So long it may take to answer that. Together they are below the three seconds that people are promised."""
+"""So long it may take to answer that. Together, and with a second wait of the same page, they are below the three
+seconds that people are promised."""
+QUIET_SECONDS = 5.0
+"""So long after a silence nothing is sent before the project has answered a simple question."""
+AGAIN_SECONDS = 0.4
+"""So long it may take to answer it then. A later answer counts too, for whoever asks next."""
 CONNECT_SECONDS = 2.4
 MOST_CONNECTIONS = 40
 KEPT_SECONDS = 30.0
@@ -76,6 +83,7 @@ class Channel:
         )
         self._clients: OrderedDict[str | None, Client] = OrderedDict()
         self._lock = threading.Lock()
+        self._quiet_until = 0.0
         self.way = Way(f"The Supabase project at {urlsplit(self.url).hostname}")
 
     def send(self, token: str | None, build: Building, look: Building) -> httpx.Response:
@@ -87,6 +95,8 @@ class Channel:
         :raises DatabaseDown: within three seconds.
         :raises TimedOut: when the project is there and did not answer in time; a change may still be made.
         """
+        if time.monotonic() < self._quiet_until:
+            self.look(token, look, AGAIN_SECONDS)
         waiting = self._start(build(self._client(token)))
         try:
             return self._answer(waiting.get(timeout=SILENCE_SECONDS))
@@ -105,6 +115,7 @@ class Channel:
         try:
             return self._answer(self._start(look(self._client(token))).get(timeout=seconds))
         except (Empty, TimedOut):
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
             raise self._down("does not answer") from None
 
     def forget(self, token: str) -> None:
@@ -141,7 +152,9 @@ class Channel:
 
         def run() -> None:
             try:
-                outcome.put(request.send(httpx.Headers()))
+                answer = request.send(httpx.Headers())
+                self._quiet_until = 0.0
+                outcome.put(answer)
             except Exception as failure:
                 outcome.put(failure)
 

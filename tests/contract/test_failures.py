@@ -325,6 +325,21 @@ def test_a_frozen_project_and_one_that_comes_back(world: str) -> None:
         gateway.close()
 
 
+def test_the_waits_of_one_page_on_a_frozen_project_do_not_add_up(world: str) -> None:
+    """A page asks for the session, then for its figures: both together answer within the three seconds."""
+    with serving(world) as mine:
+        gateway = SupabaseGateway(mine.url, SECRET_KEY)
+        gateway.ping()
+        mine.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        for ask in (lambda: gateway.call("echo"), lambda: gateway.count("many")):
+            assert "does not answer" in down(ask).message
+        assert time.monotonic() - began < LIMIT
+        mine.process.send_signal(signal.SIGCONT)
+        assert gateway.count("many") == 2500, "as soon as it is back it is asked again"
+        gateway.close()
+
+
 def test_slow_is_not_down(world: str, connection: psycopg.Connection[Any]) -> None:
     """A statement may take longer than it takes to find out that the project is there."""
     connection.execute(
