@@ -1,16 +1,10 @@
 """The server's part in outbound calls: results of jobs are kept, and without a Redis the worker runs here, too."""
 
-import logging
-import threading
-
 from core import app as application
-from core.app import App
-from core.errors import PatchbayError
+from core.http.caretaker import Caretaker
 from core.outbound.service import Calls
 
 START_AGAIN_SECONDS = 10.0
-
-log = logging.getLogger(__name__)
 
 _here: set["Calling"] = set()
 
@@ -20,8 +14,8 @@ def dialling_here() -> bool:
     return any(calling.dialling for calling in tuple(_here))
 
 
-class Calling(threading.Thread):
-    """Waits for the application, then works until it is stopped. Whatever is down only makes it wait.
+class Calling(Caretaker):
+    """Waits for the application, then works until it is stopped.
 
     With a Redis the queue is shared with other workers, and dialling is left to ``python -m core worker``.
 
@@ -29,11 +23,8 @@ class Calling(threading.Thread):
     """
 
     def __init__(self, pause: float = START_AGAIN_SECONDS) -> None:
-        super().__init__(name="calling", daemon=True)
-        self._pause = pause
-        self._ending = threading.Event()
+        super().__init__("calling", pause)
         self._calls: Calls | None = None
-        self._said: str | None = None
 
     @property
     def dialling(self) -> bool:
@@ -45,13 +36,7 @@ class Calling(threading.Thread):
         """The thread's body."""
         _here.add(self)
         while not self._ending.is_set():
-            try:
-                self._work(application.shared())
-                self._say(None)
-            except PatchbayError as error:
-                self._say(error.code)
-            except Exception as error:  # a thread that died would leave every job undone, unseen
-                self._say(type(error).__name__)
+            self._tried(self._work)
             self._ending.wait(self._pause)
         _here.discard(self)
 
@@ -61,10 +46,10 @@ class Calling(threading.Thread):
         calls = self._calls
         if calls is not None:
             calls.stop()
-        if self.is_alive():
-            self.join(seconds)
+        super().stop(seconds)
 
-    def _work(self, app: App) -> None:
+    def _work(self) -> None:
+        app = application.shared()
         app.finish_installation()
         self._calls = calls = app.calls()
         try:
@@ -72,9 +57,3 @@ class Calling(threading.Thread):
                 calls.run(dialling=app.settings.redis_url is None)
         finally:
             self._calls = None
-
-    def _say(self, problem: str | None) -> None:
-        """Log a change once: the kind of problem only."""
-        if problem != self._said and (problem or self._said):
-            log.warning("calling waits: %s", problem) if problem else log.warning("calling goes on")
-        self._said = problem
