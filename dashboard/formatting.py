@@ -255,7 +255,8 @@ def event_words(event: LinkEvent) -> str:
         case "repair":
             return "filled with what Twilio knows of it"
         case "finish_test_call":
-            return f"ended as a test call: lead {lead_id} has what it had before"
+            had = "what" if event.after.get("rows") else "the current call that"
+            return f"ended as a test call: lead {lead_id} has {had} it had before"
         case "normalise_sid":
             return f"linked to lead {now}, written as Twilio writes it" if now else "given up for its standard SID"
         case "confirm":

@@ -86,7 +86,8 @@ def _outcome(preview: NewLeadPreview) -> None:
                 links.show_lead(other.lead.id, formatting.lead_label(other.lead.id, other.lead.name))
     rows = [(name, _cell(name, value)) for name, value in preview.columns.items() if value is not None]
     st.html('<p class="pb-line"><b>The new row of leads</b>, with your table\'s own defaults</p>')
-    st.html(story.facts_html([*rows, ("This call", "linked to it, as its current call")]))
+    place = "as its current call" if preview.is_current else "as history: a test call is never the current one"
+    st.html(story.facts_html([*rows, ("This call", f"linked to it, {place}")]))
     if not preview.sharing:
         st.html(f'<p class="pb-line"><b>{escape(preview.sentence)}</b></p>')
     icon = ":material/phone_forwarded:"

@@ -117,12 +117,18 @@ def _sides(intent: Intent, seen: LinkEvent) -> None:
             '<p class="pb-line pb-muted">It counts as unlinked by hand then: automatic and bulk links leave it.</p>'
         )
     _dialling(seen, [lead for lead in touched.values() if lead is not None])
-    if intent.action in ("link", "relink") and (intent.current or sides.joins_history(seen)):
+    if sides.joins_history(seen) and _is_test(seen):
+        st.info(sides.NEVER_CURRENT, icon=":material/science:")
+    elif intent.action in ("link", "relink") and (intent.current or sides.joins_history(seen)):
         st.checkbox(
             f"Make it the current call of lead {intent.lead_id} although it is not the newest",
             key="repair.current",
             on_change=state.choose_current,
         )
+
+
+def _is_test(seen: LinkEvent) -> bool:
+    return seen.call_sid is not None and identity.linking().call(seen.call_sid).test
 
 
 def _dialling(seen: LinkEvent, touched: list[Lead]) -> None:

@@ -9,6 +9,8 @@ from core.model.records import Lead, LinkEvent
 from dashboard import formatting
 
 Leads = Mapping[int, Lead | None]
+NEVER_CURRENT = "A test call is never a lead’s current call: its link stays in the history."
+"""Why a test call is not made current; said where any other call could be."""
 
 
 def leads_of(event: LinkEvent) -> tuple[int, ...]:

@@ -213,7 +213,10 @@ def lead_words(call: TestCall, zone: ZoneInfo) -> str | None:
     if call.lead_id is None:
         return None
     if call.keep:
-        return f"Lead {call.lead_id} keeps what the call wrote: slot, status, time of contact, note."
+        slot = "gets its current call back" if call.restored_at is None else "got its current call back"
+        return (
+            f"Lead {call.lead_id} keeps what the call wrote (status, time of contact, note) and {slot}; the link stays."
+        )
     if call.restored_at is not None:
         at = f"{call.restored_at.astimezone(zone):%H:%M:%S}"
         return f"Lead {call.lead_id} got back its slot, status, time of contact and notes at {at}; the link stays."

@@ -14,7 +14,8 @@ from core.linking.commands import Action
 from core.settings import Settings
 
 UNCHANGED: Mapping[Action, str] = {
-    "link": "Nothing changed: the call is linked to this lead already (--current makes it the current one).",
+    "link": "Nothing changed: the call is linked to this lead already (--current makes it the current one, "
+    "unless it is a test call).",
     "unlink": "Nothing changed: the call is not linked.",
     "relink": "Nothing changed: the call is linked to this lead already.",
     "set_aside": "Nothing changed: the call is set aside already.",

@@ -25,7 +25,7 @@ SIGNED = (
 REPAIR = (*SIGNED, flag("--mark-contacted", "mark touched leads that are new as contacted"))
 SEEN_LEAD = option("--expect-lead", "refuse unless the call's lead is this one", "ID|none")
 SEEN_CALL = option("--expect-call", "refuse unless the lead's current call is this one", "SID|none")
-CURRENT = flag("--current", "make it the lead's current call, whatever its age")
+CURRENT = flag("--current", "make it the lead's current call, whatever its age; never a test call")
 PREVIEW = flag("--preview", "only say what would be")
 ROLE = option("--role", "viewer (reads), operator (repairs) or admin", "R")
 
@@ -214,7 +214,7 @@ COMMANDS = (
         option("--lead", "the lead that it is linked to; its number has to be allowed too", "LEAD_ID"),
         option("--via", "direct (default) or queue"),
         flag("--wait", "until nothing is waited for any more"),
-        flag("--keep", "the lead keeps what the call writes to it"),
+        flag("--keep", "the lead keeps the status, time of contact and note that the call writes"),
         option("--message", "what is said first"),
         option("--key", "the same key again is the same call", "ID"),
     ),

@@ -99,7 +99,8 @@ def _what(event: LinkEvent) -> str:
         case "repair":
             return f"filled what was missing of call {call} with what Twilio answered"
         case "finish_test_call":
-            return f"ended the test call {call}: lead {event.lead_id} has what it had before"
+            had = "what" if event.after.get("rows") else "the current call that"
+            return f"ended the test call {call}: lead {event.lead_id} has {had} it had before"
         case "set_phone":
             return f"changed the phone number of lead {event.lead_id}"
         case "undo" if call is None:

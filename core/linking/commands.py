@@ -43,7 +43,7 @@ class Options:
     :ivar reason: why, in the person's words, at most 2000 characters.
     :ivar request_id: the same id again returns the same event instead of doing it twice; at most 200 characters.
     :ivar batch_id: UUID of the batch that this command is part of.
-    :ivar current: link and relink only: make the call the lead's current one whatever its age.
+    :ivar current: link and relink only: make the call the lead's current one whatever its age; refused for a test call.
     :ivar mode: ``person``, ``worker`` (the outbound worker recording its own new call) or ``automatic``.
     :ivar started_at: worker only: the time of dialling.
     :ivar mark_contacted: True marks every touched lead that is ``new`` as contacted; ids name the leads.

@@ -134,7 +134,7 @@ class NormalisePreview:
         has it yet).
     :ivar moved: how many rows of each table take the standard SID.
     :ivar lead_id: the lead that the call belongs to afterwards, or None.
-    :ivar slots: the leads whose ``call_sid`` is rewritten.
+    :ivar slots: the leads whose ``call_sid`` becomes the standard SID; none where that is a test call's.
     :ivar obstacle: why it would be refused, a sentence, or None.
     """
 
@@ -261,12 +261,13 @@ def preview_normalise(gateway: Gateway, call_sid: str) -> NormalisePreview:
     }
     ours = variant.call.lead_id
     clash = ours is not None and theirs is not None and ours != theirs
+    is_test = standard.call is not None and standard.call.test
     return NormalisePreview(
         variant=variant,
         standard=standard,
         moved={table: number for table, number in moved.items() if number},
         lead_id=theirs if ours is None else ours,
-        slots=tuple(claim.lead_id for claim in variant.claims if claim.in_slot),
+        slots=() if is_test else tuple(claim.lead_id for claim in variant.claims if claim.in_slot),
         obstacle=f"The two are linked to different leads ({ours} and {theirs}): unlink the wrong one."
         if clash
         else None,

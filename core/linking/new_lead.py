@@ -68,6 +68,7 @@ class NewLeadPreview:
     :ivar calls: the newest 20 of these.
     :ivar sharing: leads that hold the number already. The call may well belong to one of them.
     :ivar dialling: what the status means for the backend's automatic dialling, as a sentence.
+    :ivar is_current: the call becomes the lead's current one; a test call joins its history instead.
     :ivar event: the link event that would be written; its lead has no id yet.
     :ivar options: pass these (or a copy with reason, request id …) to :meth:`Linking.create_lead`, so that it is
         refused as stale when the call or the leads with the number changed since this was read.
@@ -80,6 +81,7 @@ class NewLeadPreview:
     calls: tuple[Call, ...]
     sharing: tuple[SharingLead, ...]
     dialling: str
+    is_current: bool
     event: LinkEvent
     options: Options
 
@@ -106,6 +108,7 @@ class NewLeadPreview:
             "calls": [call.call_sid for call in self.calls],
             "sharing": [other.lead.id for other in self.sharing],
             "dialling": self.dialling,
+            "as": "current" if self.is_current else "history",
             "detail": self.sentence,
         }
 
@@ -189,7 +192,8 @@ def preview(
         matching=sum(found["calls"] for found in held.values()) - (1 if own else 0),
         calls=others,
         sharing=lead_book.sharing_leads(numbers, near, region),
-        dialling=_dialling(columns["lead_status"]),
+        dialling=_dialling(columns["lead_status"], is_current=not call.test),
+        is_current=not call.test,
         event=event,
         options=Options(expect={**_expected(call), "rows": {"seen_leads": sorted({row["id"] for row in near})}}),
     )
@@ -210,10 +214,12 @@ def _expected(call: Call) -> dict[str, Any]:
     return {"call_lead": call.lead_id, "set_aside": call.set_aside}
 
 
-def _dialling(status: str) -> str:
+def _dialling(status: str, *, is_current: bool) -> str:
     if status == DIALLED_STATUS:
+        rule = "The backend's automation dials leads with the status new that have no current call."
+        if not is_current:
+            return f"{rule} A test call never becomes the current one, so it may be dialled at once."
         return (
-            "The backend's automation dials leads with the status new that have no current call. This call becomes its "
-            "current one, so it is not dialled now; it will be once that slot is empty."
+            f"{rule} This call becomes its current one, so it is not dialled now; it will be once that slot is empty."
         )
     return f"With the status {status} the backend's automation does not dial it."

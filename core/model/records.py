@@ -31,7 +31,7 @@ class Call:
     the cause's sentence names (best first). ``cause`` is None until judged, and for linked calls; ``suspect`` says why
     a link is (:mod:`core.model.suspects`), then ``cause_leads`` and the best candidate are the leads that fit better.
     ``named_leads`` are the leads that the sentence names beside the best candidate, so far as they exist; None where
-    the row does not say.
+    the row does not say. ``test``: a test call, which our commands never make a lead's current one.
     """
 
     call_sid: str
@@ -40,6 +40,7 @@ class Call:
     lead_id: int | None = None
     set_aside: bool = False
     by_hand: bool = False
+    test: bool = False
     direction: str | None = None
     from_number: str | None = None
     to_number: str | None = None

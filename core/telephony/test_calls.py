@@ -2,7 +2,8 @@
 
 A test call goes only to numbers that TEST_CALL_ALLOWLIST names. What it writes to a lead is what every outbound call
 writes (current call, 'contacted', a line in the notes); when it is over the lead gets back what it had, and the link
-stays as history. The calls are tagged (``calls.test``) and left out of the figures.
+stays as history. It may keep status, time of contact and note, never the call as its current one. The calls are tagged
+(``calls.test``) and left out of the figures.
 """
 
 import contextlib
@@ -58,7 +59,8 @@ class TestCall:
     :ivar carrier: ``twilio`` or ``simulator``.
     :ivar state: ``placing``, ``queued``, ``placed``, ``failed`` or ``unknown`` (perhaps dialled).
     :ivar problem: why it failed, a sentence; ``problem_code``: Twilio's error code.
-    :ivar keep: the lead keeps what the call wrote; ``restored_at``: when it got back what it had.
+    :ivar keep: the lead keeps status, time of contact and note as the call wrote them.
+    :ivar restored_at: when it got back what it had, or with ``keep`` its current call.
     """
 
     __test__ = False  # not a class of tests
@@ -197,7 +199,7 @@ class TestCalls:
         :param to: the number, in E.164 or as people write it.
         :param lead_id: the lead that the call is linked to; its number has to be allowed too.
         :param key: one click, one key, at most 200 characters.
-        :param keep: the lead keeps what the call writes to it.
+        :param keep: the lead keeps the status, time of contact and note that the call writes; never the slot.
         :return: the call; a refusal of the carrier's is in ``state`` and ``problem``.
         :raises NotAllowed: when a number is not on the allow list.
         :raises RequestIdReused: when the key stands for another test call.
@@ -246,13 +248,14 @@ class TestCalls:
         return self.watch(call.id).stages
 
     def keep(self, test_id: int) -> TestCall:
-        """The lead keeps what the call wrote to it, if it has not been taken back yet.
+        """The lead keeps what the call wrote to it (not the slot), if it has not been taken back yet.
 
         :raises NotAllowed: when it has been.
         """
         need_writer(self._identity)
-        if self.get(test_id).restored_at is not None:
-            raise NotAllowed("The lead has got back what it had.", hint="Make the call its current one by hand.")
+        call = self.get(test_id)
+        if call.restored_at is not None and not call.keep:
+            raise NotAllowed("The lead has got back what it had.", hint="Change its status and notes by hand.")
         return TestCall.from_row(self._gateway.call("note_test_call", p_id=test_id, p_facts={"keep": True}))
 
     def finish_all(self) -> int:
@@ -261,7 +264,6 @@ class TestCalls:
             Where("lead_id", "not_null"),
             Where("restored_at", "is_null"),
             Where("call_sid", "not_null"),
-            Where("keep", "eq", False),
         )
         rows = self._gateway.select("test_calls", where=where, order=(Order("id"),), limit=100)
         finished = 0
@@ -371,7 +373,7 @@ class TestCalls:
         return facts
 
     def _finish(self, call: TestCall) -> bool:
-        if call.lead_id is None or call.call_sid is None or call.keep or call.restored_at is not None:
+        if call.lead_id is None or call.call_sid is None or call.restored_at is not None:
             return False
         self._gateway.call("finish_test_call", p_id=call.id, p_options={"actor": self._settings.actor})
         return True

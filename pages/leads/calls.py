@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.linking.lead_book import LeadStory
 from core.model.records import Call
-from dashboard import formatting, grid, links, state, viewer
+from dashboard import formatting, grid, links, sides, state, viewer
 
 MOST_OTHERS = 100
 COLUMNS = {
@@ -36,12 +36,14 @@ def history(told: LeadStory) -> None:
         return
     call = _table("lead_calls", told.calls, told.details, "call", "Calls of this lead, newest first")
     with st.container(key="leads_actions", horizontal=True, vertical_alignment="center", gap="small"):
-        if call.state == "history":
+        if call.state == "history" and not call.test:
             _ask("Make current…", "make_current", call, ":material/vertical_align_top:", told.lead.id)
         _ask("Unlink…", "unlink", call, ":material/link_off:")
         if call.suspect:
             _ask("The link is right…", "confirm_link", call, ":material/check:", told.lead.id)
         links.show_call(call.call_sid, f"Open {formatting.short_sid(call.call_sid)} in Call lookup")
+    if call.test and call.state != "current":
+        st.html(f'<p class="pb-line pb-muted">{sides.NEVER_CURRENT}</p>')
     if told.calls_total > len(told.calls):
         words = f"The newest {len(told.calls)} of {told.calls_total:,} calls."
         st.html(f'<p class="pb-line pb-muted">{words}</p>')

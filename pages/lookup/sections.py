@@ -16,6 +16,7 @@ from dashboard import (
     new_lead,
     reads,
     repair_twilio,
+    sides,
     state,
     story,
     viewer,
@@ -112,7 +113,8 @@ def lead_card(told: Story) -> None:
         gone = f"Lead {told.call.lead_id} does not exist any more." if told.call.lead_id else "No lead yet."
         st.html(f'<p class="pb-line pb-muted">{gone}</p>')
         return
-    kind = "current call" if told.call.state == "current" else "history: another call is its current one"
+    other = "another call is" if lead.call_sid else "no call is"
+    kind = "current call" if told.call.state == "current" else f"history: {other} its current one"
     rows = [
         ("Lead", formatting.lead_label(lead.id, lead.name)),
         ("Phone", lead.phone or formatting.NONE),
@@ -144,7 +146,7 @@ def repairs(told: Story) -> None:
     """What can be done with the link."""
     call = told.call
     with st.container(key="lookup_actions", horizontal=True, vertical_alignment="center", gap="small"):
-        if call.state == "history":
+        if call.state == "history" and not call.test:
             _ask("Make current…", "make_current", told, ":material/vertical_align_top:", call.lead_id)
         if call.lead_id is not None:
             _ask("Unlink…", "unlink", told, ":material/link_off:")
@@ -153,6 +155,8 @@ def repairs(told: Story) -> None:
         else:
             _ask("Set aside…", "set_aside", told, ":material/block:")
         repair_twilio.show(told.call_sid, key="lookup")
+    if call.test and call.state != "current":
+        st.html(f'<p class="pb-line pb-muted">{sides.NEVER_CURRENT}</p>')
     _typed_lead(told)
 
 

@@ -46,7 +46,8 @@ def show() -> None:
     st.checkbox(
         "The lead keeps what the call writes",
         key=f"{SPACE}.keep",
-        help="Slot, status, time of contact, note. Else the lead gets back what it had; the link stays as history",
+        help="Status, time of contact, note. Else the lead gets back what it had. It always gets its current call "
+        "back, which a test call never is; the link stays as history",
     )
     barred = not identity.may_write()
     key = state.value(KEY) or _new_key()

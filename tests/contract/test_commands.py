@@ -82,6 +82,33 @@ def test_every_command_and_its_undo(linking: Linking, connection: Connection, nu
     assert preview is not None and preview.id is None and linking.call(first).lead_id is None
 
 
+def test_a_test_call_is_linked_as_history_and_never_made_current(
+    linking: Linking, gateway: Gateway, connection: Connection, numbers: Numbers
+) -> None:
+    ada, ben = add_lead(connection, "Ada"), add_lead(connection, "Ben")
+    call, other = a_call(connection, numbers), a_call(connection, numbers, at="2026-03-02T09:00:00Z")
+    connection.execute("update calls set test = true where call_sid = %s", [call])
+    linked = linking.link(call, ada)
+    assert linked is not None and linked.after["leads"] == {} and slot(connection, ada) is None
+    assert linking.call(call).test and linking.call(call).state == "history" and not linking.call(other).test
+    command = Command("link", call, ada, options=Options(current=True))
+    for attempt in (linking.preview, linking.run):
+        with pytest.raises(NotAllowed, match="test call") as raised:
+            attempt(command)
+        assert "history" in str(raised.value.hint)
+    with pytest.raises(NotAllowed, match="test call"):
+        Leads(gateway, "ops").update_call_sid(ada, call)
+    linking.link(other, ben)
+    assert linking.relink(call, ben) is not None and slot(connection, ben) == other
+    assert slot(connection, ada) is None
+    connection.execute("update leads set call_sid = %s where id = %s", [call, ben])
+    gone = linking.unlink(call)
+    assert gone is not None and gone.id is not None
+    back = linking.undo(gone.id)
+    assert back is not None and back.after["leads"] == {} and slot(connection, ben) == other
+    connection.execute("update calls set test = false where call_sid = %s", [call])  # other tests count all calls
+
+
 def test_a_batch_is_undone_and_says_what_moved_on(linking: Linking, connection: Connection, numbers: Numbers) -> None:
     batch = str(uuid4())
     lead = add_lead(connection)

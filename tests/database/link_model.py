@@ -178,17 +178,27 @@ class Model:
         holds = (call.lead, call.set_aside, call.by_hand) == (after["call_lead"], after["set_aside"], after["by_hand"])
         _need(holds and all(self.slots[int(lead)] == held for lead, held in after["leads"].items()), "PB003")
         slots: Slots = {int(lead): held for lead, held in before["leads"].items()}
-        _need(all(held in (None, sid) or self.calls[held].lead == lead for lead, held in slots.items()), "PB004")
+        tests = [lead for lead, held in slots.items() if held is not None and self.calls[held].test]
+        others = {lead: held for lead, held in slots.items() if lead not in tests}
+        _need(all(held in (None, sid) or self.calls[held].lead == lead for lead, held in others.items()), "PB004")
+        _need(not tests or any(before[fact] != after[fact] for fact in ("call_lead", "set_aside", "by_hand")), "PB004")
+        for lead in tests:  # never put back: the lead keeps its current call, if that is still its own then
+            leaves = self.slots[lead] == sid and before["call_lead"] != lead
+            slots[lead] = self.newest(lead, other_than=sid) if leaves else self.slots[lead]
         by_hand = before["by_hand"] or (before["call_lead"] is None and after["call_lead"] is not None)
         return self._set(sid, before["call_lead"], before["set_aside"], by_hand, slots)
 
     def _slot_after(self, sid: str, lead: int, current: bool, mode: str) -> str | None:
         held = self.slots[lead]
+        test = self.calls[sid].test and mode != "worker"
         if current:
+            _need(not test or held == sid, "PB004")
             return sid
         if mode == "automatic":
-            others = self.newest(lead, other_than=sid)
-            return held if held is not None else max([call for call in (others, sid) if call], key=self.age)
+            others = [self.newest(lead, other_than=sid), None if test else sid]
+            return held if held is not None else max([call for call in others if call], key=self.age, default=None)
+        if test:
+            return held
         return sid if held is None or self.age(sid) > self.age(held) else held
 
     def _given_up(self, sid: str, keeps: int | None = None) -> Slots:

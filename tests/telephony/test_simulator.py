@@ -116,15 +116,21 @@ def test_the_lead_gets_its_own_call_back_and_keeps_what_others_wrote(
 
 def test_what_is_to_be_kept_is_kept(simulated: App, looking: psycopg.Connection[Any]) -> None:
     call = simulated.test_calls.place(THEIRS, 1, "direct", key(), keep=True)
+    before = lead(looking)[0]
     watched(simulated, call)
-    assert lead(looking)[:2] == (call.call_sid, "contacted")
+    slot, status, _, notes = lead(looking)
+    assert (slot, status) == (None, "contacted"), "a test call never keeps a slot"
+    assert before == call.call_sid and call.call_sid in notes
+    kept = simulated.test_calls.keep(call.id)
+    assert kept.keep and kept.restored_at is not None
+    assert simulated.test_calls.finish_all() == 0
 
 
 def test_a_person_may_decide_to_keep_it_while_it_lasts(simulated: App, looking: psycopg.Connection[Any]) -> None:
     call = simulated.test_calls.place(THEIRS, 1, "direct", key())
     assert simulated.test_calls.keep(call.id).keep
     watched(simulated, call)
-    assert lead(looking)[0] == call.call_sid
+    assert lead(looking)[:2] == (None, "contacted")
     over = simulated.test_calls.place(THEIRS, 1, "direct", key())
     watched(simulated, over)
     with pytest.raises(NotAllowed):

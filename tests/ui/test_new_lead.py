@@ -26,6 +26,18 @@ def test_a_lead_from_a_call_with_its_undo(console: Console, world: App, page: st
     assert len(world.linking.find_leads("").items) == before
 
 
+def test_a_lead_from_a_test_call_has_no_current_call(console: Console, world: App, connection) -> None:
+    connection.execute("update calls set test = true where call_sid = %s", (NOBODY,))
+    visit = press(console("lookup", q=NOBODY), "lookup.new_lead")
+    assert "as history: a test call is never the current one" in text_of(visit)
+    status = next(box for box in visit.selectbox if box.label == "Status")
+    visit = status.set_value("new").run()
+    assert "it may be dialled at once" in visit.warning[0].value
+    press(visit, "repair.confirm")
+    told = world.linking.story(NOBODY)
+    assert (told.call.state, told.lead.call_sid) == ("history", None)
+
+
 def test_the_words_typed_last_count(console: Console, world: App) -> None:
     visit = press(console("lookup", q=NOBODY), "lookup.new_lead")
     next(box for box in visit.text_input if box.label == "Name").set_value("Typed And Pressed")

@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.app import App
 from core.linking import Options
+from tests.database.outside import Connection
 from tests.ui.conftest import (
     ANA,
     BEN,
@@ -121,6 +122,55 @@ def test_make_current(console: Console, world: App) -> None:
     confirm(press(console("lookup", q=OLDER), "lookup.make_current"))
     assert world.linking.story(OLDER).call.state == "current"
     assert world.linking.story(CURRENT).call.state == "history"
+
+
+@pytest.fixture
+def tested(connection: Connection) -> str:
+    """A call that turns out to be a test call."""
+    connection.execute("update calls set test = true where call_sid = %s", (FORMAT,))
+    return FORMAT
+
+
+def test_a_test_call_is_linked_as_history_and_the_dialog_says_why(console: Console, world: App, tested: str) -> None:
+    visit = press(console("lookup", q=tested), "lookup.link.2")
+    assert "linked to lead 2 · history" in text_of(visit)
+    assert "test call is never a lead’s current call" in visit.info[0].value
+    assert "repair.current" not in keys_of(visit)
+    visit = confirm(visit)
+    assert "The call is linked to lead 2 as history." in visit.toast[0].value
+    assert world.leads.find_by_id(BEN).call_sid is None
+
+
+@pytest.mark.parametrize(("page", "params"), [("lookup", {"q": FORMAT}), ("leads", {"lead": str(BEN)})])
+def test_making_a_test_call_current_is_not_offered(
+    console: Console, world: App, tested: str, page: str, params: dict[str, str]
+) -> None:
+    world.linking.link(tested, BEN)
+    visit = console(page, **params)
+    assert f"{page}.make_current" not in keys_of(visit) and f"{page}.unlink" in keys_of(visit)
+    assert "A test call is never a lead’s current call: its link stays in the history." in text_of(visit)
+
+
+def test_a_call_that_turned_out_to_be_a_test_meanwhile_is_refused(
+    console: Console, world: App, connection: Connection
+) -> None:
+    world.linking.link(OLDER, ANA)
+    visit = press(console("lookup", q=OLDER), "lookup.make_current")
+    connection.execute("update calls set test = true where call_sid = %s", (OLDER,))
+    visit = confirm(visit)
+    assert "it never becomes a lead's current call" in visit.error[0].value.replace("\\", "")
+    assert world.linking.story(CURRENT).call.state == "current"
+
+
+def test_undoing_the_unlinking_of_a_test_call_says_that_it_stays_history(
+    console: Console, world: App, connection: Connection, tested: str
+) -> None:
+    connection.execute("update leads set call_sid = %s where id = %s", (tested, BEN))
+    gone = world.linking.unlink(tested)
+    visit = press(console("lookup", q=tested), f"lookup.undo.{gone.id}")
+    assert "test call is never a lead’s current call" in visit.info[0].value
+    confirm(visit)
+    assert (lead_of(world, tested), world.leads.find_by_id(BEN).call_sid) == (BEN, None)
 
 
 def test_relink_by_a_typed_lead_shows_what_both_leads_lose_and_gain(console: Console, world: App) -> None:

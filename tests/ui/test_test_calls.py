@@ -191,8 +191,10 @@ def test_the_lead_can_keep_what_the_call_wrote(opened: Opened, connection: psyco
     visit = visit.checkbox(key="test_calls.keep").check().run()
     visit = until_over(press(visit, "test_calls.place"))
     assert "keeps what the call wrote" in text_of(visit)
-    row = connection.execute("select call_sid, notes from leads where id = 1").fetchone()
-    assert row and row[0] != CURRENT and row[0] in row[1]
+    row = connection.execute(
+        "select l.call_sid, l.notes, t.call_sid from leads l join test_calls t on t.lead_id = l.id where l.id = 1"
+    ).fetchone()
+    assert row and row[0] == CURRENT and row[2] in row[1]
 
 
 def test_viewers_place_none(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
