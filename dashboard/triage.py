@@ -11,11 +11,12 @@ import streamlit as st
 from core.access.identity import VIEWERS_READ
 from core.errors import PatchbayError
 from core.linking import Command, Story, Turn, WorklistFilter
+from core.model.dialling import DiallingChange
 from core.model.records import Candidate, LinkEvent
 from dashboard import corrections, formatting, guard, links, reads, state, story, triage_view
 from dashboard import triage_pass as passes
 from dashboard.guard import guarded
-from dashboard.triage_steps import FRESH_SECONDS, REASONS, Steps
+from dashboard.triage_steps import FRESH_SECONDS, REASONS, Steps, asked_in_dialog
 
 STYLE = Path(__file__).with_name("triage.css")
 TALL = 430
@@ -127,10 +128,30 @@ class Round(Steps):
         passes.note_seen(passes.Seen(told.call_sid, candidate.lead_id, seen))
         found = reads.lead(candidate.lead_id)
         st.html(f'<p class="pb-effect">{story.text(triage_view.effect(seen, found))}</p>')
-        for change in self._linking.dialling(seen):
+        dialled = self._linking.dialling(seen)
+        if not asked_in_dialog(candidate, dialled):
+            for change in dialled:
+                self._status_of_lead(change)
+            return
+        for change in dialled:
             st.html(f'<p class="pb-line pb-wait"><b>!</b> {story.text(change.sentence)} Asked before it is done.</p>')
         if candidate.confidence == "low":
             st.html('<p class="pb-line pb-wait"><b>!</b> Low confidence: asked before it is done.</p>')
+
+    def _status_of_lead(self, change: DiallingChange) -> None:
+        """What becomes of the lead's status: chosen once in a pass, shown on every card that it is about."""
+        chosen, asks = self._walk.status, self._walk.asks_status
+        name = "open" if chosen is None else "chosen"
+        with st.container(key=f"triage_status_{name}", gap="xsmall"):
+            st.html(triage_view.status_choice(change, chosen, asks=asks))
+            lead_id = change.lead_id if asks else None
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                for choice, key in triage_view.STATUS_KEYS.items():
+                    if choice != chosen:
+                        words = triage_view.status_button(choice, chosen, asks=asks)
+                        self._button(words, f"status.{choice}", choice, lead_id, shortcut=key)
+                if asks:
+                    self._button("Cancel", "status.cancel", "cancel", shortcut="Esc", reads_only=True)
 
     def _others(self, told: Story, candidate: Candidate | None) -> None:
         rest = [(place, each) for place, each in enumerate(told.candidates) if each is not candidate]

@@ -7,7 +7,7 @@ the day, so that a reload forgets neither it nor how many calls the pass began w
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import streamlit as st
 
@@ -17,6 +17,8 @@ from dashboard import state
 
 _PASS, _ASKED, _AHEAD, _SEEN = "triage.pass", "triage.asked", "triage.ahead", "triage.seen"
 MOST_REMEMBERED = 500
+StatusChoice: TypeAlias = Literal["keep", "contacted"]
+"""What becomes of the status ``new`` of a lead that a call is linked to."""
 END = "end"
 """In the address in place of a call: the pass is over."""
 
@@ -41,6 +43,8 @@ class Pass:
     :ivar shown: which candidate is in front.
     :ivar asks_reason: the reasons for setting aside are offered.
     :ivar lists_work: today's work is listed.
+    :ivar status: what becomes of the status of leads that the backend's automation would dial; None: not chosen yet.
+    :ivar asks_status: accepting waits for that choice.
     :ivar offer: the lead whose number may be stored after the last link: its id and the number.
     :ivar last: what the last step did, in words.
     """
@@ -54,6 +58,8 @@ class Pass:
     shown: int = 0
     asks_reason: bool = False
     lists_work: bool = False
+    status: StatusChoice | None = None
+    asks_status: bool = False
     offer: tuple[int, str] | None = None
     last: str = ""
 

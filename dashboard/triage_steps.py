@@ -5,12 +5,13 @@ ledger.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from core.errors import NotFound, PatchbayError, Refused
 from core.linking import Command, Linking, Options, Story, Turn, WorklistFilter
+from core.model.dialling import DiallingChange
 from core.model.records import Call, Candidate, LinkEvent
 from dashboard import corrections, identity, links, reads, repair, state, triage_view, viewer
 from dashboard import triage_pass as passes
@@ -49,7 +50,7 @@ class Steps:
         self._absorb_dialog()
         asked = passes.take()
         if asked is not None:
-            self._walk = replace(self._walk, notes=(), offer=None, last="")
+            self._walk = replace(self._walk, notes=(), offer=None, last="", asks_status=False)
             self._carry_out(asked)
         turn = self._turn
         if turn.call is not None:
@@ -108,6 +109,9 @@ class Steps:
     def _carry_out(self, asked: Asked) -> None:
         steps: dict[str, Callable[[str | int | None], None]] = {
             "accept": self._accept,
+            "keep": lambda lead_id: self._choose_status("keep", lead_id),
+            "contacted": lambda lead_id: self._choose_status("contacted", lead_id),
+            "cancel": lambda _: None,
             "next": lambda _: self._pass_over(),
             "other": lambda _: self._other(),
             "pick": self._pick,
@@ -162,14 +166,27 @@ class Steps:
         if seen is None:
             self._advance()
             return
-        if candidate.confidence == "low" or self._linking.dialling(seen):
+        dialled = self._linking.dialling(seen)
+        if asked_in_dialog(candidate, dialled):
             state.open_dialog("link", told.call_sid, candidate.lead_id)
             return  # what it sets off is shown in the dialog, and confirmed there
+        if dialled and self._walk.status is None:
+            self._walk = replace(self._walk, asks_status=True, asks_reason=False)
+            return
+        marked = tuple(change.lead_id for change in dialled) if self._walk.status == "contacted" else ()
         expect = {**_plain(seen.before), "call_lead": None, "set_aside": False}
-        options = Options(expect=expect, promise=_plain(seen.after), request_id=str(uuid.uuid4()))
+        options = Options(
+            expect=expect, promise=_plain(seen.after), mark_contacted=marked or False, request_id=str(uuid.uuid4())
+        )
         self._wrote(self._linking.link(told.call_sid, candidate.lead_id, options))
         self._offer_number(told, candidate)
         self._advance()
+
+    def _choose_status(self, status: passes.StatusChoice, lead_id: object) -> None:
+        """Choose for the rest of the pass; with a lead, whose link waited for it, link too."""
+        self._walk = replace(self._walk, status=status)
+        if lead_id is not None:
+            self._accept(lead_id)
 
     def _offer_number(self, told: Story, candidate: Candidate) -> None:
         """The lead's phone is another one than the call's: it could be stored, which is offered and never done."""
@@ -242,6 +259,9 @@ class Steps:
         event = self._linking.undo(event_id, Options(request_id=str(uuid.uuid4())))
         if event is not None:
             self._walk = replace(self._walk, last=triage_view.last(event))
+            for change in self._linking.dialling(event):
+                if change.diallable:
+                    self._say(change.sentence)
         reads.clear()
         passes.look_ahead(None)
 
@@ -290,6 +310,13 @@ class Steps:
         if told is None or not told.candidates:
             return told, None
         return told, told.candidates[self._walk.shown % len(told.candidates)]
+
+
+def asked_in_dialog(candidate: Candidate, dialled: Sequence[DiallingChange]) -> bool:
+    """Whether linking is confirmed in the dialog: on low confidence, and where it could make somebody be dialled."""
+    return candidate.confidence == "low" or any(
+        change.diallable or change.lead_id != candidate.lead_id for change in dialled
+    )
 
 
 def _plain(facts: object) -> dict[str, object]:

@@ -1,13 +1,15 @@
 """Triage as HTML: the count, the call, the candidate, what accepting does. Pure but for the clock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
 from core.linking import Story
+from core.model.dialling import DiallingChange
 from core.model.records import Call, Candidate, Lead, LinkEvent
 from dashboard import candidates, formatting, sides, story
+from dashboard.triage_pass import StatusChoice
 
 
 def count(left: int, total: int, last: str = "") -> str:
@@ -95,6 +97,33 @@ def effect(seen: LinkEvent, touched: Lead | None) -> str:
     was = (seen.before.get("leads") or {}).get(str(lead_id))
     rest = f"; {formatting.short_sid(was)} joins the history" if was else ""
     return f"It becomes the current call of lead {lead_id}{rest}."
+
+
+STATUS_KEYS: Mapping[StatusChoice, str] = {"keep": "K", "contacted": "M"}
+"""The keys that choose what becomes of a lead's status."""
+_STATUS_BUTTONS: Mapping[StatusChoice, str] = {"keep": "Keep status new", "contacted": "Mark contacted"}
+_STATUS_WORDS: Mapping[StatusChoice, str] = {
+    "keep": "<b>Its status stays new</b>, as chosen for this pass: if the call is ever unlinked, it may be dialled.",
+    "contacted": "<b>It is marked contacted</b> with the link, as chosen for this pass: it is not dialled later.",
+}
+
+
+def status_choice(change: DiallingChange, chosen: StatusChoice | None, *, asks: bool) -> str:
+    """That a lead leaves those that the backend dials, and what becomes of its status.
+
+    :param asks: accepting waits for the choice.
+    """
+    if chosen is not None:
+        return f'<p class="pb-line">{escape(change.sentence)} {_STATUS_WORDS[chosen]}</p>'
+    asked = "Choose, and the call is linked." if asks else "What shall become of its status new?"
+    words = f"{escape(change.sentence)} The choice holds for this pass."
+    return f'<p class="pb-line" role="status"><b class="pb-wait">! {asked}</b> {words}</p>'
+
+
+def status_button(choice: StatusChoice, chosen: StatusChoice | None, *, asks: bool) -> str:
+    """What a choice's button says."""
+    words = _STATUS_BUTTONS[choice]
+    return f"{words} and link" if asks else f"{words} instead" if chosen else words
 
 
 def notes(words: Sequence[str]) -> str:

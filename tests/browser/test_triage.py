@@ -29,14 +29,21 @@ def test_the_whole_queue_by_keyboard(server: Server, open_page: OpenPage, world:
     hit(page, "a")
     is_at(page, FORMAT)
     assert world.linking.call(SEVERAL).lead_id == EVE
-    hit(page, "a")  # Ben is new: he would not be dialled any more, which is asked
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("will not be dialled")
-    hit(page, "n")
-    expect(dialog).to_be_visible()
-    dialog.get_by_role("button", name="Link to lead 2").click()
+    hit(page, "a")  # Ben is new: what becomes of that is chosen once, on the card
+    expect(page.get_by_text("Choose, and the call is linked.")).to_be_visible()
+    assert world.linking.call(FORMAT).state == "unlinked"
+    hit(page, "Escape")
+    expect(page.get_by_text("What shall become of its status new?")).to_be_visible()
+    hit(page, "k")
+    expect(page.get_by_text("Its status stays new")).to_be_visible()
+    hit(page, "m")
+    expect(page.get_by_text("It is marked contacted")).to_be_visible()
+    assert world.linking.call(FORMAT).state == "unlinked"
+    hit(page, "a")
     is_at(page, NOBODY)
     assert world.linking.call(FORMAT).lead_id == BEN
+    assert world.linking.lead_story(BEN).lead.lead_status == "contacted"
+    expect(page.get_by_role("dialog")).to_have_count(0)
     hit(page, "s")
     hit(page, "2")
     is_at(page, OLDER)
@@ -94,6 +101,10 @@ def test_a_reload_keeps_place_count_and_work(server: Server, open_page: OpenPage
 def test_every_part_is_accessible(server: Server, open_page: OpenPage) -> None:
     for scheme in ("light", "dark"):
         page = open_page(server, f"/unlinked?mode=triage&call={FORMAT}", color_scheme=scheme)
+        assert not violations(page)
+        hit(page, "a")
+        assert not violations(page)
+        hit(page, "k")
         assert not violations(page)
         hit(page, "s")
         hit(page, "t")

@@ -1,10 +1,15 @@
 """Triage: one call at a time, each key's outcome, undo, back, others at work, the end."""
 
+from html import unescape
+
 import pytest
 
 from core.app import App
 from core.linking import Options
+from core.model.dialling import DiallingChange
+from core.model.records import Candidate
 from dashboard import triage_pass
+from dashboard.triage_steps import asked_in_dialog
 from tests.ui.conftest import (
     ANA,
     BEN,
@@ -64,18 +69,72 @@ def test_accept_links_and_goes_on(triage, world: App) -> None:
     assert "<b>1</b> linked" in text_of(visit)
 
 
-def test_accept_asks_where_dialling_is_affected(triage, world: App) -> None:
+def status_of(world: App, lead_id: int) -> str | None:
+    return world.linking.lead_story(lead_id).lead.lead_status
+
+
+def test_accept_waits_until_it_is_chosen_what_becomes_of_a_new_leads_status(triage, world: App) -> None:
     visit = triage(call=FORMAT)
-    assert "Asked before it is done" in text_of(visit)
+    assert "What shall become of its status new?" in text_of(visit)
     visit = press(visit, "triage.accept")
     assert world.linking.story(FORMAT).call.lead_id is None
-    assert "will not be dialled" in text_of(visit)
-    visit = press(visit, "repair.confirm")
+    assert "Choose, and the call is linked" in text_of(visit)
+    visit = press(visit, "triage.status.cancel")
+    assert "Choose, and" not in text_of(visit)
+    visit = press(press(visit, "triage.accept"), "triage.status.contacted")
     assert world.linking.story(FORMAT).call.lead_id == BEN
+    assert status_of(world, BEN) == "contacted"
     assert at(visit) == NOBODY
     visit = press(visit, "triage.undo")
     assert world.linking.story(FORMAT).call.lead_id is None
+    assert status_of(world, BEN) == "new"
     assert at(visit) == FORMAT
+    assert "the backend's automation may dial it" in unescape(text_of(visit))
+
+
+def test_the_choice_holds_for_the_pass_and_can_be_changed(triage, world: App) -> None:
+    visit = press(triage(call=FORMAT), "triage.status.keep")
+    assert world.linking.story(FORMAT).call.lead_id is None, "to choose is not to link"
+    assert "Its status stays new" in text_of(visit)
+    visit = press(visit, "triage.status.contacted")
+    assert "It is marked contacted" in text_of(visit)
+    visit = press(press(visit, "triage.next"), "triage.back")
+    assert "It is marked contacted" in text_of(visit)
+    visit = press(visit, "triage.status.keep")
+    visit = press(visit, "triage.accept")
+    assert (world.linking.story(FORMAT).call.lead_id, status_of(world, BEN)) == (BEN, "new")
+    assert at(visit) == NOBODY
+
+
+def test_another_pass_asks_again(triage, world: App) -> None:
+    press(triage(call=FORMAT), "triage.status.keep")
+    visit = triage(call=FORMAT)
+    assert "What shall become of its status new?" in text_of(visit)
+
+
+def test_an_open_choice_falls_with_any_other_key(triage, world: App) -> None:
+    visit = press(press(triage(call=FORMAT), "triage.accept"), "triage.next")
+    visit = press(visit, "triage.back")
+    assert "What shall become of its status new?" in text_of(visit)
+    assert world.linking.story(FORMAT).call.lead_id is None
+
+
+def test_a_lead_that_became_new_meanwhile_is_asked_about(triage, world: App, connection) -> None:
+    connection.execute("update leads set lead_status = 'contacted' where id = %s", (BEN,))
+    visit = triage(call=FORMAT)
+    assert "status new" not in text_of(visit)
+    connection.execute("update leads set lead_status = 'new' where id = %s", (BEN,))
+    visit = press(visit, "triage.accept")
+    assert world.linking.story(FORMAT).call.lead_id is None
+    assert "Choose, and the call is linked" in text_of(visit)
+
+
+def test_what_could_make_a_lead_be_dialled_is_asked_in_the_dialog() -> None:
+    sure, unsure = Candidate(BEN, None, None, "high", ()), Candidate(BEN, None, None, "low", ())
+    assert not asked_in_dialog(sure, [DiallingChange(BEN, False, "")])
+    assert asked_in_dialog(sure, [DiallingChange(BEN, True, "")])
+    assert asked_in_dialog(sure, [DiallingChange(ANA, False, "")])
+    assert asked_in_dialog(unsure, [])
 
 
 def test_the_other_candidate(triage, world: App) -> None:
