@@ -5,6 +5,7 @@ Selections are positional in Streamlit and outlive their data, so the widget's k
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -103,6 +104,26 @@ def _told(key: str, ids: Sequence[str], tell: Callable[[str], None]) -> Callable
             tell(ids[row])
 
     return selected
+
+
+def export(space: str, name: str, read: Callable[[], bytes], *, holds: str) -> None:
+    """The button that gives a whole list as a CSV file.
+
+    :param name: what the file is called between ``patchbay-`` and today's date.
+    :param read: makes the file, when it is asked for.
+    :param holds: what the file holds, for those who look twice.
+    """
+    st.download_button(
+        "Export CSV",
+        read,
+        file_name=f"patchbay-{name.replace('_', '-')}-{datetime.now(UTC):%Y-%m-%d}.csv",
+        mime="text/csv",
+        key=f"{space}.export",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help=holds,
+    )
 
 
 def paging(space: str, cursor: str, *, following: str | None, shown: int, noun: str, param: str) -> None:

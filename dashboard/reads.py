@@ -92,6 +92,16 @@ def export(wanted: WorklistFilter) -> bytes:
     return "".join(console.shared().linking.export(wanted)).encode()
 
 
+def export_numbers(wanted: WorklistFilter) -> bytes:
+    """The numbers with unlinked calls as a CSV file."""
+    return "".join(console.shared().linking.export_numbers(wanted)).encode()
+
+
+def export_conflicts(kind: str | None) -> bytes:
+    """The conflicts of a kind, or all, as a CSV file."""
+    return "".join(console.shared().linking.export_conflicts(kind)).encode()
+
+
 @st.cache_data(ttl=10, max_entries=128, show_spinner=False)
 def count(wanted: WorklistFilter) -> int:
     """How many calls a worklist has."""

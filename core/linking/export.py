@@ -1,4 +1,4 @@
-"""A worklist as CSV, row by row, for spreadsheets and for scripts.
+"""Worklists as CSV, row by row, for spreadsheets and for scripts: calls, numbers with unlinked calls, conflicts.
 
 Cells that a spreadsheet would run as a formula (they begin with ``= + - @``, a tab or a line end, also in full width)
 get an apostrophe before them, so that they stay text. A cell that is an E.164 number and nothing else, such as
@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from core.linking.conflicts import ConflictDetail
 from core.linking.results import WorklistPage
+from core.linking.views import NumberGroup
 from core.model.records import Call
 
 MOST_ROWS = 100_000
@@ -41,6 +43,29 @@ COLUMNS: Mapping[str, Callable[[Call], Any]] = {
 SENTENCES = ("detail", "reason")
 HEAD = (*COLUMNS, *SENTENCES)
 
+NUMBER_COLUMNS: Mapping[str, Callable[[NumberGroup], Any]] = {
+    "counterpart": lambda group: group.counterpart,
+    "calls": lambda group: group.calls,
+    "inbound": lambda group: group.inbound,
+    "newest": lambda group: group.newest.isoformat(),
+    "oldest": lambda group: group.oldest.isoformat(),
+    "causes": lambda group: "; ".join(f"{cause} {count}" for cause, count in sorted(group.causes.items())),
+    "best_lead_id": lambda group: group.best_lead_id,
+    "best_lead_name": lambda group: group.best_lead_name,
+    "best_lead_phone": lambda group: group.best_lead_phone,
+    "confidence": lambda group: group.best_confidence,
+}
+CONFLICT_COLUMNS: Mapping[str, Callable[[ConflictDetail], Any]] = {
+    "kind": lambda item: item.conflict.kind,
+    "call_sid": lambda item: item.conflict.call_sid,
+    "call_sids": lambda item: "; ".join(item.conflict.call_sids),
+    "started_at": lambda item: item.conflict.started_at.isoformat() if item.conflict.started_at else None,
+    "lead_ids": lambda item: "; ".join(map(str, item.conflict.lead_ids)),
+    "rows": lambda item: item.conflict.row_count,
+    "detail": lambda item: item.sentence,
+    "remedy": lambda item: item.conflict.remedy,
+}
+
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -51,19 +76,34 @@ def rows(pages: Iterator[WorklistPage], total: int) -> Iterator[str]:
     :param pages: the worklist's pages, fetched as they are asked for.
     :param total: how many calls the worklist has.
     """
-    yield BYTE_ORDER_MARK + line(HEAD)
-    written = 0
-    for page in pages:
-        for call in page.items:
-            if written == MOST_ROWS:
-                note = (
-                    f"Only the first {MOST_ROWS:,} of {total:,} calls are in this file: filter by date for the others."
-                )
-                yield line((note,))
-                return
-            said = (page.details.get(call.call_sid), page.reasons.get(call.call_sid))
-            yield line((*(read(call) for read in COLUMNS.values()), *said))
-            written += 1
+    found = (_call(call, page) for page in pages for call in page.items)
+    return _file(HEAD, found, f"{total:,} calls are in this file: filter by date for the others.")
+
+
+def _call(call: Call, page: WorklistPage) -> Sequence[object]:
+    said = (page.details.get(call.call_sid), page.reasons.get(call.call_sid))
+    return (*(read(call) for read in COLUMNS.values()), *said)
+
+
+def number_rows(groups: Iterator[NumberGroup], total: int) -> Iterator[str]:
+    """The file's lines: a head and one line for each number; see :func:`rows`."""
+    found = ([read(group) for read in NUMBER_COLUMNS.values()] for group in groups)
+    return _file(tuple(NUMBER_COLUMNS), found, f"{total:,} numbers are in this file: filter by date for the others.")
+
+
+def conflict_rows(items: Iterator[ConflictDetail], total: int) -> Iterator[str]:
+    """The file's lines: a head and one line for each conflict; see :func:`rows`."""
+    found = ([read(item) for read in CONFLICT_COLUMNS.values()] for item in items)
+    return _file(tuple(CONFLICT_COLUMNS), found, f"{total:,} conflicts are in this file: settle some, then go on.")
+
+
+def _file(head: Sequence[str], found: Iterator[Sequence[object]], left_out: str) -> Iterator[str]:
+    yield BYTE_ORDER_MARK + line(head)
+    for written, values in enumerate(found):
+        if written == MOST_ROWS:
+            yield line((f"Only the first {MOST_ROWS:,} of {left_out}",))
+            return
+        yield line(values)
 
 
 def line(values: Sequence[object]) -> str:

@@ -24,7 +24,8 @@ class NumberGroup:
     :ivar counterpart: E.164, or None for the calls without a number of the other party.
     :ivar inbound: how many of the calls came in.
     :ivar causes: how many calls each cause has.
-    :ivar best_lead_id: the surest candidate of any of the calls, or None.
+    :ivar best_lead_id: the surest candidate of any of the calls, or None; calls without a number have nothing in
+        common, so they have none.
     """
 
     counterpart: str | None
@@ -42,6 +43,8 @@ class NumberGroup:
     def from_row(cls, row: Mapping[str, Any]) -> "NumberGroup":
         """A group of the SQL function ``unlinked_by_number``."""
         known = {name: row[name] for name in cls.__dataclass_fields__}
+        if row["counterpart"] is None:
+            known |= dict.fromkeys(("best_lead_id", "best_confidence", "best_lead_name", "best_lead_phone"))
         newest, oldest = parse_time(row["newest"]), parse_time(row["oldest"])
         if newest is None or oldest is None:
             raise ValueError("a group has no start: calls.started_at is never null")

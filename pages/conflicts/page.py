@@ -15,8 +15,11 @@ def render() -> None:
     kind = kinds.asked()
     page = reads.conflicts(kind, links.param("after"))
     kinds.show(kind, page.counts)
-    with heading:
+    with heading, st.container(horizontal=True, vertical_alignment="center", width="content"):
         kinds.show_count(page)
+        if page.items:
+            holds = "Every conflict of this list, not only this page; at most 100,000"
+            grid.export("conflicts", kind or "conflicts", lambda: reads.export_conflicts(kind), holds=holds)
     if not page.items:
         table.nothing(kind, sum(page.counts.values()))
         return

@@ -44,7 +44,8 @@ def heading(told: Story, now: LiveCall | None) -> None:
         if call.counterpart:
             links.show("About this number", links.number(call.counterpart), icon=":material/dialpad:")
     if told.detail:
-        st.html(f'<p class="pb-line"><b>Why it is not linked:</b> {escape(told.detail)}</p>')
+        asked = "Why it is not linked" if told.call.lead_id is None else "Why its link is doubtful"
+        st.html(f'<p class="pb-line"><b>{asked}:</b> {escape(told.detail)}</p>')
     if told.warning:
         st.warning(formatting.plain(told.warning), icon=":material/warning:")
     st.html(story.stages(told.stages))

@@ -14,6 +14,8 @@ from dashboard import candidates, formatting, grid, links, reads, story, viewer
 from pages.unlinked import table
 
 NO_NUMBER = "none"
+WITHOUT_NUMBER = frozenset({"no_numbers", "withheld_caller", "own_numbers_only"})
+"""Causes that only calls without a number of the other party have: the worklist of each holds just these."""
 COLUMNS = {
     "number": st.column_config.TextColumn("Other party", width=160),
     "calls": st.column_config.NumberColumn("Calls", width=64, format="localized"),
@@ -29,8 +31,11 @@ COLUMNS = {
 def show(wanted: WorklistFilter, heading: DeltaGenerator) -> None:
     """The groups, the busiest number first, and the selected one beside them."""
     page = reads.by_number(wanted, links.param("after"))
-    with heading:
+    with heading, st.container(horizontal=True, vertical_alignment="center", width="content"):
         _count(page)
+        if page.items:
+            holds = "Every number that these filters leave, not only this page; at most 100,000"
+            grid.export("unlinked_groups", "by_number", lambda: reads.export_numbers(wanted), holds=holds)
     if not page.items:
         table.nothing(wanted)
         return
@@ -85,7 +90,7 @@ def _group(group: NumberGroup) -> None:
         links.show("About this number", links.number(group.counterpart), icon=":material/dialpad:")
         links.show("Leads with this number", links.leads(group.counterpart), icon=":material/group:")
     else:
-        links.show("Show the calls without numbers", links.worklist(cause="no_numbers"), icon=":material/list:")
+        _without_number(group)
     if group.best_lead_id:
         links.show_lead(group.best_lead_id, formatting.lead_label(group.best_lead_id, group.best_lead_name))
     zone = viewer.zone()
@@ -94,7 +99,19 @@ def _group(group: NumberGroup) -> None:
         ("Causes", _causes(group)),
         ("Newest", formatting.exact(group.newest, zone)),
         ("Oldest", formatting.exact(group.oldest, zone)),
-        ("Best candidate", candidates.summary(group.best_lead_id, group.best_confidence)),
-        ("Its phone", group.best_lead_phone or formatting.NONE),
     ]
+    if group.counterpart:
+        facts += [
+            ("Best candidate", candidates.summary(group.best_lead_id, group.best_confidence)),
+            ("Its phone", group.best_lead_phone or formatting.NONE),
+        ]
     st.html(story.facts_html(facts))
+
+
+def _without_number(group: NumberGroup) -> None:
+    """Nothing joins these calls, so their way on is by cause."""
+    st.html('<p class="pb-line pb-muted">These calls have nothing in common: each is decided by itself.</p>')
+    for cause, number in sorted(group.causes.items(), key=lambda item: (-item[1], item[0])):
+        if cause in WITHOUT_NUMBER:
+            words = f"{formatting.sentence(formatting.words(cause))} · {number:,}"
+            links.show(words, links.worklist(cause=cause), icon=":material/list:")

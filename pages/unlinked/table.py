@@ -202,17 +202,8 @@ def show_count(wanted: WorklistFilter, page: WorklistPage) -> None:
 
 def export(wanted: WorklistFilter) -> None:
     """The button that gives every call of the list as a CSV file."""
-    st.download_button(
-        "Export CSV",
-        lambda: reads.export(wanted),
-        file_name=f"patchbay-{wanted.view.replace('_', '-')}-{datetime.now(UTC):%Y-%m-%d}.csv",
-        mime="text/csv",
-        key="unlinked.export",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        help="Every call that these filters leave, not only this page; at most 100,000",
-    )
+    holds = "Every call that these filters leave, not only this page; at most 100,000"
+    grid.export("unlinked", wanted.view, lambda: reads.export(wanted), holds=holds)
 
 
 def nothing(wanted: WorklistFilter, page: WorklistPage | None = None) -> None:

@@ -1,5 +1,7 @@
 """Conflicts: each kind, what its panel shows, and each remedy with its undo."""
 
+import csv
+import io
 from typing import Any
 
 import psycopg
@@ -7,6 +9,7 @@ import pytest
 
 from core.app import App
 from core.linking import Options
+from dashboard import reads
 from tests.ui.conftest import ANA, BEN, CLEO, CURRENT, FORMAT, NOBODY, SEVERAL, Console, keys_of, press, text_of
 
 VARIANT = "ca" + "4" * 32
@@ -75,6 +78,16 @@ def test_an_address_that_names_nothing_breaks_nothing(torn: App, console: Consol
     visit = console("conflicts", **params)
     assert not visit.exception
     assert not visit.error
+
+
+def test_conflicts_are_exported(torn: App, console: Console) -> None:
+    assert console("conflicts").get("download_button")
+    rows = list(csv.DictReader(io.StringIO(reads.export_conflicts(None).decode("utf-8-sig"))))
+    assert sorted(row["kind"] for row in rows) == sorted(KINDS)
+    variant = next(row for row in rows if row["kind"] == "sid_variant")
+    assert VARIANT in variant["call_sids"] and variant["remedy"] == "normalise_sid"
+    assert len(reads.export_conflicts("two_leads_claim").splitlines()) == 2
+    assert not console("conflicts", kind="rejected_link").get("download_button")
 
 
 def test_a_kind_without_conflicts_leads_back_to_all(torn: App, console: Console) -> None:

@@ -14,7 +14,7 @@ from core.app import App
 from core.linking.stuck import is_stuck
 from core.linking.worklist import WorklistFilter
 from dashboard import reads, stuck
-from tests.ui.conftest import BEN, CLEO, DAN, FORMAT, NOBODY, OLDER, Console, keys_of, press, text_of
+from tests.ui.conftest import ANA, BEN, CLEO, DAN, FORMAT, NOBODY, OLDER, Console, keys_of, press, text_of
 
 STUCK = "CA" + "6" * 32
 DANGLING = "CA" + "7" * 32
@@ -138,6 +138,39 @@ def test_export_holds_every_filtered_row_and_no_formula(trouble: App, console: C
     rows = list(csv.DictReader(io.StringIO(reads.export(WorklistFilter(direction="inbound")).decode("utf-8-sig"))))
     assert {row["call_sid"] for row in rows} == {FORMAT, STUCK}
     assert all(row["best_lead_name"] == "'=cmd|calc" for row in rows)
+
+
+def test_numbers_are_exported_too(trouble: App, console: Console, connection) -> None:
+    connection.execute(f"update leads set name = '=cmd|calc' where id = {BEN}")
+    assert console("unlinked", view="by_number").get("download_button")
+    rows = list(csv.DictReader(io.StringIO(reads.export_numbers(WorklistFilter()).decode("utf-8-sig"))))
+    assert [row["calls"] for row in rows] == ["2", "1", "1"]
+    assert (rows[0]["counterpart"], rows[0]["best_lead_name"]) == ("+14155550102", "'=cmd|calc")
+    assert sum(int(row["calls"]) for row in rows) == trouble.linking.count(WorklistFilter())
+
+
+def test_calls_without_a_number_are_not_one_persons(trouble: App, console: Console, connection) -> None:
+    for number in (8, 9):
+        connection.execute(
+            f"insert into call_events (call_sid, direction, call_status, created_at) values "
+            f"('CA{str(number) * 32}', 'inbound', 'completed', now() - interval '{number} days')"
+        )
+    connection.execute(f"update leads set notes = 'Outbound call CA{'8' * 32} initiated' where id = {ANA}")
+    trouble.linking.judge()
+    visit = console("unlinked", view="by_number", group="none")
+    words = text_of(visit)
+    assert "Calls without a number" in words and "link write failed 1, no numbers 1" in words
+    assert "Best candidate" not in words, "the notes name one of them, not all"
+    targets = {link.value for link in visit.get("page_link")}
+    assert "No numbers · 1" in targets and not any(words.startswith(f"Lead {ANA}") for words in targets)
+    group = next(row for row in trouble.linking.by_number(WorklistFilter()).items if row.counterpart is None)
+    assert (group.best_lead_id, group.best_confidence) == (None, None)
+
+
+def test_lookup_says_of_a_suspect_link_why_it_is_doubtful(trouble: App, console: Console) -> None:
+    words = text_of(console("lookup", q=NOBODY))
+    assert "Why its link is doubtful:" in words and "Why it is not linked:" not in words
+    assert "Why it is not linked:" in text_of(console("lookup", q=FORMAT))
 
 
 def test_the_export_button_is_there_when_there_is_something(trouble: App, console: Console) -> None:

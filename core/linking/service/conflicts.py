@@ -1,11 +1,12 @@
 """Conflicts: data that contradicts itself about one SID, and the remedy of each kind."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from core.access.identity import need_writer
-from core.linking import conflicts, fields
+from core.linking import conflicts, export, fields
 from core.linking.commands import Command, Options
-from core.linking.conflicts import ConflictPage, Constraint, MergePreview, NormalisePreview
+from core.linking.conflicts import ConflictDetail, ConflictPage, Constraint, MergePreview, NormalisePreview
 from core.linking.service.calls import Calls
 from core.linking.service.repairs import Repairs
 from core.model.records import LinkEvent
@@ -23,6 +24,20 @@ class Conflicts(Calls, Repairs):
         """
         self._judge_first()  # claims are noted by the judge
         return conflicts.page(self._gateway, self._settings, kind=kind, limit=limit, after=after)
+
+    def export_conflicts(self, kind: str | None = None) -> Iterator[str]:
+        """Conflicts as CSV, line by line, newest first; see :mod:`core.linking.export`.
+
+        :raises BadInput: when there is no such kind; before the first line.
+        """
+        first = self.conflicts(kind, limit=conflicts.LARGEST_PAGE)
+        return export.conflict_rows(self._every(kind, first), first.total)
+
+    def _every(self, kind: str | None, page: ConflictPage) -> Iterator[ConflictDetail]:
+        yield from page.items
+        while page.next is not None:
+            page = self.conflicts(kind, limit=conflicts.LARGEST_PAGE, after=page.next)
+            yield from page.items
 
     def choose_lead(
         self,

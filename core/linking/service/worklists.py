@@ -8,7 +8,7 @@ from core.linking import export, fields, figures, sentences, triage, views, work
 from core.linking.results import WorklistPage
 from core.linking.service.judging import Judging
 from core.linking.triage import Turn, Work
-from core.linking.views import NumberPage
+from core.linking.views import NumberGroup, NumberPage
 from core.linking.worklist import Query, WorklistFilter
 from core.model.records import Call
 from core.store.gateway import Row
@@ -78,6 +78,14 @@ class Worklists(Judging):
         total = self.count(wanted)
         return export.rows(self._pages(wanted), total)
 
+    def export_numbers(self, wanted: WorklistFilter) -> Iterator[str]:
+        """The numbers with unlinked calls as CSV, line by line, the busiest first; see :mod:`core.linking.export`.
+
+        :raises BadInput: when a filter cannot be meant; before the first line.
+        """
+        first = self.by_number(wanted, limit=views.LARGEST_PAGE)
+        return export.number_rows(self._groups(wanted, first), first.total)
+
     def triage(self, wanted: WorklistFilter, *, confidence: str | None = None, after: Call | None = None) -> Turn:
         """The call that comes after another one in a pass through a worklist, newest first.
 
@@ -97,6 +105,12 @@ class Worklists(Judging):
     def _query(self, wanted: WorklistFilter, now: datetime) -> Query:
         grace = self._settings.link_grace_seconds
         return worklist.query(wanted, now=now, grace_seconds=grace, region=self._settings.default_region)
+
+    def _groups(self, wanted: WorklistFilter, page: NumberPage) -> Iterator[NumberGroup]:
+        yield from page.items
+        while page.next is not None:
+            page = self.by_number(wanted, limit=views.LARGEST_PAGE, after=page.next)
+            yield from page.items
 
     def _pages(self, wanted: WorklistFilter) -> Iterator[WorklistPage]:
         after: str | None = None
