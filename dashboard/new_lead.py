@@ -9,8 +9,7 @@ import streamlit as st
 
 from core.errors import PatchbayError
 from core.linking import Draft, Linking, NewLeadPreview, Options, Story
-from core.linking.lead_book import PHONE_LENGTH
-from core.linking.new_lead import NAME_LENGTH, STATUS, STATUS_LENGTH, VALUE_LENGTH, suggested
+from core.linking.new_lead import STATUS, STATUS_LENGTH, suggested
 from core.model.records import LinkEvent
 from dashboard import formatting, guard, identity, links, reads, state, story
 from dashboard.state import Intent
@@ -62,15 +61,14 @@ def _form(intent: Intent, seen: Mapping[str, Any]) -> Draft:
     st.html(f'<p class="pb-line">Call <code>{escape(intent.call_sid)}</code></p>')
     said = "As the caller said it; check it." if draft.name else None
     left, right = st.columns(2, gap="small")
-    name = left.text_input("Name", draft.name or "", key=key.format("name"), max_chars=NAME_LENGTH, help=said)
-    phone = right.text_input("Phone", draft.phone or "", key=key.format("phone"), max_chars=PHONE_LENGTH)
+    name = left.text_input("Name", draft.name or "", key=key.format("name"), help=said)
+    phone = right.text_input("Phone", draft.phone or "", key=key.format("phone"))
     status = st.selectbox("Status", STATUSES, key=key.format("status"), accept_new_options=True)
     columns = {}
     for column in seen["required"]:
         value = st.text_input(
             f"{column.name} (required by your table, {column.type})",
             key=key.format(f"column.{column.name}"),
-            max_chars=VALUE_LENGTH,
         )
         if value.strip():
             columns[column.name] = value.strip()

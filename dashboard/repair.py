@@ -10,9 +10,10 @@ import streamlit as st
 from core.access.identity import VIEWERS_READ
 from core.errors import PatchbayError, Refused
 from core.linking import Command, Options
+from core.linking.fields import REASON_LENGTH
 from core.model import dialling
 from core.model.records import Lead, LinkEvent
-from dashboard import corrections, formatting, guard, identity, links, reads, sides, state
+from dashboard import corrections, formatting, guard, identity, links, reads, sides, state, typed
 from dashboard.guard import guarded
 from dashboard.remedies import REMEDIES, Outcome, undo_batch, words_of
 from dashboard.state import Intent
@@ -69,9 +70,10 @@ def _dialog() -> None:
     intent = state.intent()
     if intent is None:
         st.rerun()
-    elif intent.confirmed and intent.seen is not None:
+    elif intent.confirmed and intent.seen is not None and typed.reason_fits("repair.reason"):
         _carry_out(intent, intent.seen)
     else:
+        state.unconfirm()
         _ask(intent)
 
 
@@ -154,10 +156,9 @@ def _choices(intent: Intent, seen: Any) -> None:
             accept_new_options=True,
             placeholder="Why is it not about any lead?",
         )
+        typed.fits("The reason", state.value("repair.reason"), REASON_LENGTH)
     else:
-        st.text_input(
-            "Reason (optional)", key="repair.reason", max_chars=2000, placeholder="Goes into the link history"
-        )
+        typed.reason("repair.reason", placeholder="Goes into the link history")
 
 
 def _buttons(confirm: str | None) -> None:

@@ -12,7 +12,7 @@ from core.linking.lead_book import LeadHit
 from core.linking.search import Hits
 from core.model import phone
 from core.model.records import Call
-from dashboard import formatting, guard, links, reads, state, story, viewer
+from dashboard import formatting, guard, links, reads, state, story, typed, viewer
 from dashboard.guard import guarded
 
 SHORTCUT = "Alt+K"
@@ -42,12 +42,13 @@ def _dialog() -> None:
         "A SID, a phone number, a name, an e-mail",
         key=FIELD,
         type="search",
-        max_chars=400,
         placeholder="CA3f…9c1e · +1 415 555 2671 · Dana Whitfield · 212",
     )
     wanted = (text or "").strip()
     if not wanted:
         st.html('<p class="pb-line pb-muted">Enter searches. A single hit opens at once.</p>')
+        return
+    if not typed.fits("The text", wanted, typed.LONGEST_PASTE):
         return
     try:
         found = reads.search(wanted)
@@ -73,7 +74,7 @@ def show(found: Hits) -> None:
         words = escape(formatting.clip(found.text, 60))
         st.html(
             f'<p class="pb-line"><b>Nothing is called or numbered {words}.</b> A name is found by any part of it, '
-            "a number by at least 3 digits, a call by the beginning or the end of its SID.</p>"
+            "a number by at least 3 digits, a call by the beginning or the end of its SID or by a log line.</p>"
         )
     number = phone.normalise(found.text, console.shared().settings.default_region).e164
     if number and (found.calls or found.leads):

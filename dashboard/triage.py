@@ -171,7 +171,7 @@ class Round(Steps):
         if told.call.state != "unlinked":
             return
         field = "triage.lead"
-        st.text_input("Another lead", key=field, max_chars=30, placeholder="Lead id", width=120)
+        st.text_input("Another lead", key=field, placeholder="Lead id", width=120)
         args = ("link", told.call_sid, field)
         off = not self._may_write
         on_click = state.open_dialog_for_typed_lead

@@ -7,7 +7,8 @@ import streamlit as st
 
 from core.errors import BadInput
 from core.linking import fields
-from dashboard import formatting, links, state
+from core.model import call_sid as sids
+from dashboard import formatting, links, state, typed
 from dashboard.reads import ActivityFilter
 
 SPACE = "activity"
@@ -49,12 +50,16 @@ def clear() -> None:
 
 
 def _widget(label: str, name: str, width: int, placeholder: str) -> None:
-    st.text_input(label, key=f"{SPACE}.{name}", width=width, max_chars=200, placeholder=placeholder, on_change=_apply)
+    st.text_input(label, key=f"{SPACE}.{name}", width=width, placeholder=placeholder, on_change=_apply)
 
 
 def _apply() -> None:
     values = {name: (state.value(f"{SPACE}.{name}") or "").strip() for name in NAMES}
-    _go_to({name: value for name, value in values.items() if value})
+    pasted = values["call"]
+    values["call"] = typed.meant(pasted, sids.LONGEST)
+    _go_to({name: value for name, value in values.items() if value and len(value) <= typed.LONGEST_IN_ADDRESS})
+    if values["call"] != pasted:
+        state.forget_address(SPACE)
 
 
 def _go_to(values: Mapping[str, str]) -> None:

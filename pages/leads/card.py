@@ -59,7 +59,7 @@ def phone(told: LeadStory) -> None:
     lead, field = told.lead, f"leads.phone.{told.lead.id}"
     st.header("Fix this phone", anchor=False)
     with st.container(key="lead_phone", horizontal=True, vertical_alignment="bottom", gap="small"):
-        text = st.text_input("Phone number to store", value=lead.phone or "", key=field, max_chars=250, width=240)
+        text = st.text_input("Phone number to store", value=lead.phone or "", key=field, width=240)
         wanted = (text or "").strip()
         same = wanted == (lead.phone or "").strip()
         args = ("set_phone", "", lead.id, None, wanted or None)

@@ -6,8 +6,9 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
+from core.linking import fields
 from core.linking.lead_book import LeadHit, LeadPage
-from dashboard import formatting, grid, links, reads, state
+from dashboard import formatting, grid, links, reads, state, typed
 
 SPACE = "leads"
 COLUMNS = {
@@ -28,6 +29,8 @@ def show() -> None:
     """The search box, and the leads that it finds; without a text all, the last contacted first."""
     st.title("Leads", anchor=False)
     text = _box()
+    if not typed.fits("The text", text, fields.TEXT_LENGTH):
+        return
     page = reads.leads(text, _offset())
     if not page.items:
         _nothing(text)
@@ -46,7 +49,6 @@ def _box() -> str:
         "Id, part of a name, e-mail or company, or digits of a number",
         key=f"{SPACE}.q",
         type="search",
-        max_chars=400,
         placeholder="212 · Whitfield · 555 2671 · @example.com",
         on_change=_ask,
     )
@@ -54,7 +56,7 @@ def _box() -> str:
 
 
 def _ask() -> None:
-    text = (state.value(f"{SPACE}.q") or "").strip()
+    text = typed.for_address((state.value(f"{SPACE}.q") or "").strip())
     links.write_params({"q": text} if text else {})
     state.note_address(SPACE, {"q": text})
 

@@ -4,10 +4,8 @@ import streamlit as st
 
 from core.errors import BadInput, NotFound
 from core.linking import Matches, Story
-from dashboard import links, live, reads, state, stuck
+from dashboard import links, live, reads, state, stuck, typed
 from pages.lookup import search, sections
-
-LONGEST_PASTE = 20_000
 
 
 def render() -> None:
@@ -21,11 +19,12 @@ def render() -> None:
         key="lookup.q",
         on_change=_ask,
         type="search",
-        max_chars=LONGEST_PASTE,
         placeholder="CA… · a log line · a Twilio console URL · part of a SID such as CA3f…9c1e · a phone number",
     )
     if not (text or "").strip():
         search.nothing_asked()
+        return
+    if not typed.fits("The text", text, typed.LONGEST_PASTE):
         return
     try:
         found = reads.lookup(text.strip())
@@ -37,7 +36,7 @@ def render() -> None:
 
 def _ask() -> None:
     """Something was pasted: it becomes the address."""
-    text = (state.value("lookup.q") or "").strip()
+    text = typed.for_address((state.value("lookup.q") or "").strip())
     links.write_params({"q": text} if text else {})
     state.note_address("lookup", {"q": text})
 

@@ -173,7 +173,6 @@ def _typed_lead(told: Story) -> None:
         st.text_input(
             "Relink to lead" if action == "relink" else "Link to lead",
             key=field,
-            max_chars=30,
             placeholder="Lead id",
             width=130,
         )

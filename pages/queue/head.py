@@ -5,7 +5,8 @@ from html import escape
 
 import streamlit as st
 
-from dashboard import formatting, links, queue_reads, queue_words, state, viewer
+from core.linking import fields
+from dashboard import formatting, links, queue_reads, queue_words, state, typed, viewer
 from dashboard.guard import guarded
 from dashboard.queue_reads import VIEWS, Problem, Pulse
 
@@ -37,7 +38,6 @@ def search() -> str | None:
             "Find jobs",
             key=f"{SPACE}.q",
             type="search",
-            max_chars=400,
             width=420,
             on_change=_ask,
             placeholder="Call SID · phone number · lead id · job id",
@@ -58,9 +58,13 @@ def clear_search() -> None:
 
 
 def _ask() -> None:
-    text = (state.value(f"{SPACE}.q") or "").strip()
+    pasted = (state.value(f"{SPACE}.q") or "").strip()
+    wanted = typed.meant(pasted, fields.TEXT_LENGTH)
+    text = typed.for_address(wanted)
     links.write_params({"q": text} if text else {})
     state.note_address(SPACE, {"q": text})
+    if wanted != pasted:
+        state.forget_address(SPACE)
 
 
 @st.fragment(run_every=PULSE_SECONDS)

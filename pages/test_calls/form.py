@@ -133,7 +133,7 @@ def _lead(known: Mapping[str, Number], to: str | None) -> None:
 def _typed(label: str, name: str, placeholder: str) -> None:
     """Where something else than what is listed can be typed, once that was chosen."""
     if state.value(f"{SPACE}.{name}") == OTHER:
-        st.text_input(label, key=f"{SPACE}.{name}_typed", max_chars=100, placeholder=placeholder)
+        st.text_input(label, key=f"{SPACE}.{name}_typed", placeholder=placeholder)
 
 
 def _chosen(name: str) -> str | None:

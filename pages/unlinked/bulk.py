@@ -16,7 +16,7 @@ from core.access.identity import VIEWERS_READ
 from core.errors import NotFound
 from core.linking import BatchStatus, BulkPlan, Options, WorklistPage
 from core.linking.bulk_plan import MIN_CONFIDENCES, Pick, chosen_words
-from dashboard import bulk, bulk_runs, formatting, identity, links, reads, state, viewer
+from dashboard import bulk, bulk_runs, formatting, identity, links, reads, state, typed, viewer
 from dashboard.guard import guarded
 from pages.unlinked import filters, table
 
@@ -135,8 +135,9 @@ def _preview() -> None:
         )
         st.button("Look again", key="bulk.again", type="tertiary", icon=":material/refresh:", on_click=_forget)
     plan = _plan(pick)
-    if state.value(APPLY) and plan.pairs and identity.may_write():
+    if state.value(APPLY) and plan.pairs and identity.may_write() and typed.reason_fits("bulk.reason"):
         _start(plan)
+    state.set_value(APPLY, None)
     if plan.pairs and identity.may_write():
         with choice:
             _confirm(plan)
@@ -178,13 +179,7 @@ def _tell(say: Callable[[str], object]) -> Callable[[int], None]:
 
 
 def _confirm(plan: BulkPlan) -> None:
-    st.text_input(
-        "Reason (optional)",
-        key="bulk.reason",
-        max_chars=2000,
-        placeholder="Goes into the link history of every call",
-        width=340,
-    )
+    fits = typed.reason("bulk.reason", placeholder="Goes into the link history of every call", width=340)
     st.button(
         f"Link {formatting.count(len(plan.pairs), 'call')}",
         key="bulk.do",
@@ -192,6 +187,7 @@ def _confirm(plan: BulkPlan) -> None:
         icon=":material/link:",
         on_click=state.set_value,
         args=(APPLY, True),
+        disabled=not fits,
         help="One batch: it can be stopped, and one undo takes it back",
     )
 

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.linking import View, WorklistFilter
+from core.linking import View, WorklistFilter, fields
 from core.model import causes
 from core.model.suspects import SUSPECTS
-from dashboard import formatting, links, reads, state
+from dashboard import formatting, links, reads, state, typed
 
 SPACE = "unlinked"
 BY_NUMBER = "by_number"
@@ -71,6 +71,9 @@ def _dates(given: tuple[str, ...]) -> tuple[date, ...]:
 def written(values: Mapping[str, Any]) -> dict[str, Any]:
     """The filters as parameters of the address; those that do not filter are left out."""
     chosen = {name: value for name, value in values.items() if value and value != NO_FILTERS[name]}
+    for name in ("number", "text"):
+        if len(chosen.get(name, "")) > typed.LONGEST_IN_ADDRESS:
+            del chosen[name]  # it is no filter: the list says that it is too long
     if "dates" in chosen:
         chosen["dates"] = [day.isoformat() for day in _days(chosen["dates"])]
     return chosen
@@ -79,9 +82,11 @@ def written(values: Mapping[str, Any]) -> dict[str, Any]:
 def _apply() -> None:
     """A filter was changed: write the address. Other filters start at the first page, with no call selected."""
     values = {name: state.value(f"{SPACE}.{name}") for name in NAMES}
+    pasted = (values["text"] or "").strip()
+    values["text"] = typed.meant(pasted, fields.TEXT_LENGTH)
     fits = values["cause"] is None or values["cause"] in causes_of(values["view"] or "unlinked")
     _go_to(values if fits else {**values, "cause": None})
-    if not fits:
+    if not fits or pasted != values["text"]:
         state.forget_address(SPACE)
 
 
@@ -153,11 +158,10 @@ def _widgets() -> None:
     _choice("Direction", tuple(DIRECTIONS), "direction", 130, DIRECTIONS.__getitem__)
     _choice("Status", STATUSES, "status", 130, str)
     st.date_input("Days", key="unlinked.dates", format="YYYY-MM-DD", width=210, **change)
-    st.text_input("Number", key="unlinked.number", max_chars=100, placeholder="+1 415 555 2671", width=170, **change)
+    st.text_input("Number", key="unlinked.number", placeholder="+1 415 555 2671", width=170, **change)
     st.text_input(
         "Text",
         key="unlinked.text",
-        max_chars=400,
         type="search",
         placeholder="SID, name, words spoken",
         width=210,
