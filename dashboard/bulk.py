@@ -8,11 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.access.identity import VIEWERS_READ
 from core.linking import BatchStatus, BulkOutcome, BulkPlan, Pair, Skip
 from core.linking.bulk import LinkedPair
 from core.linking.bulk_plan import SKIPPED
-from dashboard import candidates, formatting, grid, identity, links, state
+from dashboard import bulk_undo, candidates, formatting, grid, links
 
 MOST_ROWS = 10_000
 """Rows that the table of a plan shows; more would only slow the browser down."""
@@ -175,16 +174,7 @@ def show_outcome(outcome: BulkOutcome) -> None:
     with st.container(key="bulk_actions", horizontal=True, vertical_alignment="center", gap="small"):
         left = status.linked - status.undone
         if left > 0:
-            barred = not identity.may_write()
-            st.button(
-                "Undo this batch…",
-                key="bulk.undo",
-                icon=":material/undo:",
-                on_click=state.open_dialog,
-                args=("undo_batch", "", None, None, status.batch_id),
-                disabled=barred,
-                help=VIEWERS_READ if barred else "One undo for all of it; what moved on since is skipped and listed",
-            )
+            bulk_undo.button(status.batch_id, left, key="bulk.undo")
         links.show("Its changes in Activity", links.activity(batch=status.batch_id), icon=":material/history:")
     by_reason: dict[str, list[Skip]] = {}
     for skip in outcome.moved_on:

@@ -92,6 +92,12 @@ def _batch(linking: Linking, intent: Intent) -> BatchPreview | None:
 
 
 def _show_batch(_: Intent, seen: BatchPreview) -> bool:
+    show_batch(seen)
+    return True
+
+
+def show_batch(seen: BatchPreview) -> None:
+    """What undoing a batch would take back: how much, the newest of it, and what it means for automation."""
     events, skipped = seen.undoable, len(seen.skipped)
     listed = "".join(f"<li>{escape(_what(event))}</li>" for event in events[:MOST_LISTED])
     left = len(events) - MOST_LISTED
@@ -102,7 +108,6 @@ def _show_batch(_: Intent, seen: BatchPreview) -> bool:
         f"{BY_HAND if any(map(_links_anew, events)) else ''}"
         f'<ul class="pb-reasons pb-list">{listed}{more}</ul>'
     )
-    return True
 
 
 BY_HAND = (

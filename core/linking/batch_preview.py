@@ -5,7 +5,7 @@ call or a lead are looked at together, in the order in which they would be undon
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +45,12 @@ class BatchPreview:
         }
 
 
-def read(gateway: Gateway, batch_id: str, *, actor: str) -> BatchPreview:
+def read(
+    gateway: Gateway, batch_id: str, *, actor: str, progress: Callable[[int, int], None] = lambda seen, total: None
+) -> BatchPreview:
     """Find out what :func:`core.linking.commands.undo_batch` would do now. Nothing is written.
 
+    :param progress: told how many events of how many were looked at.
     :raises NotFound: when no event carries the batch id.
     """
     wanted = fields.batch_id(batch_id)
@@ -58,6 +61,7 @@ def read(gateway: Gateway, batch_id: str, *, actor: str) -> BatchPreview:
         ids = [[event.id for event in group] for group in portion]
         answers = gateway.call("patchbay_preview_undos", p_groups=ids, p_options=options)
         told |= {answer["id"]: answer for answer in answers}
+        progress(len(told), len(events))
     undoable = tuple(event for event in events if told[event.id or 0].get("would"))
     left = [event for event in events if not told[event.id or 0].get("would")]
     skipped = [_skipped(gateway, event, told[event.id or 0], n < EXPLAINED) for n, event in enumerate(left)]

@@ -193,13 +193,13 @@ def begin(gateway: Gateway, plan: BulkPlan, options: Options, *, actor: str) -> 
         "chosen": plan.chosen,
         "left_out": dict(plan.skipped),
     }
-    state = _patiently(gateway.call, "bulk_begin", p_batch=batch, p_head=head)
+    state = patiently(gateway.call, "bulk_begin", p_batch=batch, p_head=head)
     if state == "planned":
         rows = [_stored(place, pair) for place, pair in enumerate(plan.pairs, start=1)]
         for start in range(0, max(len(rows), 1), STORED_AT_ONCE):
             last = start + STORED_AT_ONCE >= len(rows)
             some = rows[start : start + STORED_AT_ONCE]
-            _patiently(gateway.call, "bulk_add", p_batch=batch, p_pairs=some, p_last=last)
+            patiently(gateway.call, "bulk_add", p_batch=batch, p_pairs=some, p_last=last)
     return batch
 
 
@@ -224,7 +224,7 @@ def carry_out(
         raise NotAllowed("This batch was never planned to its end: nothing was linked.", hint="Start a new one.")
     if not status.finished:
         _Worker(gateway, status, settings, now, actor, progress).run()
-        _patiently(gateway.call, "bulk_end", p_batch=status.batch_id)
+        patiently(gateway.call, "bulk_end", p_batch=status.batch_id)
     return outcome(gateway, status.batch_id)
 
 
@@ -234,7 +234,7 @@ def read(gateway: Gateway, batch_id: str) -> BatchStatus:
     :raises NotFound: when there is no such batch.
     """
     wanted = fields.batch_id(batch_id)
-    row = _patiently(gateway.call, "bulk_state", p_batch=wanted)
+    row = patiently(gateway.call, "bulk_state", p_batch=wanted)
     if row is None:
         raise NotFound(f"There is no bulk link {wanted}.", hint="Find the batch in the activity list.")
     return BatchStatus.from_row(row)
@@ -400,9 +400,9 @@ class _Worker:
     def _verdicts(self, rows: Sequence[Row]) -> dict[str, Candidate | Skip]:
         """What the rules say of these calls now."""
         sids = [row["call_sid"] for row in rows]
-        calls = _patiently(bulk_plan.read_calls, self._gateway, sids)
-        found = _patiently(matching.candidates, self._gateway, calls, self._settings)
-        tests = _patiently(bulk_plan.tests_among, self._gateway, sids)
+        calls = patiently(bulk_plan.read_calls, self._gateway, sids)
+        found = patiently(matching.candidates, self._gateway, calls, self._settings)
+        tests = patiently(bulk_plan.tests_among, self._gateway, sids)
         gone: dict[str, Candidate | Skip] = {sid: Skip(sid, "no_call", "The call is gone.") for sid in sids}
         now, grace = self._now(), self._settings.link_grace_seconds
         return gone | {
@@ -443,7 +443,7 @@ class _Worker:
         with self._lock:
             unsaid, self._unsaid = self._unsaid, []
             self._beaten = time.monotonic()
-        if not _patiently(self._gateway.call, "bulk_beat", p_batch=self._status.batch_id, p_skipped=unsaid):
+        if not patiently(self._gateway.call, "bulk_beat", p_batch=self._status.batch_id, p_skipped=unsaid):
             self._going_on = False
 
 
@@ -477,7 +477,7 @@ def _refused(sid: str, lead_id: int, refusal: Refused | NotFound | Busy) -> Skip
     return Skip(sid, reason, refusal.message, lead_id)
 
 
-def _patiently(do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def patiently(do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do it, and again while the database does not answer, for :data:`PATIENCE_SECONDS`; all of it bears repeating.
 
     A call that somebody holds is waited for no longer than the gateway does: the others shall not wait with it.
@@ -519,7 +519,7 @@ def _pairs(gateway: Gateway, batch_id: str, which: str) -> Iterator[Row]:
 
 
 def _some_pairs(gateway: Gateway, batch_id: str, which: str, after: int, limit: int) -> list[Row]:
-    rows: list[Row] = _patiently(
+    rows: list[Row] = patiently(
         gateway.call, "bulk_pairs_of", p_batch=batch_id, p_which=which, p_after=after, p_limit=limit
     )
     return rows

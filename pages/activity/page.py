@@ -3,11 +3,14 @@
 import streamlit as st
 
 from dashboard import grid, links, reads
-from pages.activity import filters, panel, table
+from pages.activity import filters, panel, table, undoing
 
 
 def render() -> None:
     """The page."""
+    if undoing.wanted():
+        undoing.show()
+        return
     st.title("Activity", anchor=False)
     with st.container(key="activity_filters", horizontal=True, vertical_alignment="bottom", gap="small"):
         wanted = filters.show()
@@ -18,6 +21,7 @@ def render() -> None:
     events, more = reads.activity(wanted, filters.cursor())
     if wanted.batch and events:
         panel.batch_heading(wanted.batch)
+        undoing.banner(wanted.batch)
     if not events:
         table.nothing(wanted)
         return

@@ -1,17 +1,17 @@
 """The selected change beside the ledger: a sentence, both sides, why, and its undo."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 import streamlit as st
 
-from core.linking.batch_preview import BatchPreview
+from core.linking.results import SkippedUndo
 from core.model.records import LinkEvent
-from dashboard import formatting, links, reads, sides, state, story, viewer
+from dashboard import bulk_undo, formatting, links, reads, sides, state, story, viewer
 
-MOST_PREVIEWED = 500
-"""Batches of so many changes are looked at in the dialog only, where somebody asked for it."""
+MOST_PREVIEWED = bulk_undo.LARGE
+"""Batches of so many changes are looked at only where somebody asks for it."""
 MOST_SKIPPED = 50
 
 SOURCES = {
@@ -109,23 +109,18 @@ def batch_heading(batch_id: str) -> None:
             would = formatting.count(len(seen.undoable), "change")
             st.html(f'<p class="pb-line">Undo takes {would} back, skips {len(seen.skipped)}</p>', width="content")
         if open_still and (seen is None or seen.undoable):
-            st.button(
-                "Undo the whole batch…",
-                key="activity.undo_batch",
-                icon=":material/undo:",
-                on_click=state.open_dialog,
-                args=("undo_batch", "", None, None, batch_id),
-            )
+            label = "Undo the rest…" if undone else "Undo the whole batch…"
+            bulk_undo.button(batch_id, len(events) - undone, key="activity.undo_batch", label=label)
     if seen is not None and seen.skipped:
-        _skipped(seen)
+        show_skipped(seen.skipped)
 
 
-def _skipped(seen: BatchPreview) -> None:
-    """What an undo would leave, with why; long lists stay folded."""
-    count = formatting.count(len(seen.skipped), "change")
-    with st.expander(f"{count} would be skipped", expanded=len(seen.skipped) <= 3):
-        lines = [f"{_of_what(skip.event)}: {_inside(skip.reason)}" for skip in seen.skipped[:MOST_SKIPPED]]
-        left = len(seen.skipped) - MOST_SKIPPED
+def show_skipped(skipped: Sequence[SkippedUndo]) -> None:
+    """What an undo leaves, with why; long lists stay folded."""
+    count = formatting.count(len(skipped), "change")
+    with st.expander(f"{count} skipped", expanded=len(skipped) <= 3):
+        lines = [f"{_of_what(skip.event)}: {_inside(skip.reason)}" for skip in skipped[:MOST_SKIPPED]]
+        left = len(skipped) - MOST_SKIPPED
         lines += [f"and {formatting.count(left, 'more change')}"] if left > 0 else []
         st.html(f'<ul class="pb-reasons pb-list">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>')
 

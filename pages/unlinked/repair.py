@@ -14,7 +14,7 @@ from core.access.identity import VIEWERS_READ
 from core.linking import Options, WorklistFilter
 from core.telephony import BulkRepair
 from core.telephony.repair import WHICH, Which
-from dashboard import formatting, identity, links, reads, repair_runs, repair_twilio, state
+from dashboard import bulk_undo, formatting, identity, links, reads, repair_runs, repair_twilio, state, typed
 from dashboard.guard import guarded
 from dashboard.repair_runs import RepairRun
 from pages.unlinked import filters
@@ -88,9 +88,10 @@ def _preview() -> None:
     if not total:
         return
     barred = not identity.may_write()
-    if state.value(GO) and not barred:
+    if state.value(GO) and not barred and typed.reason_fits("unlinked.repair_reason"):
         _start(which)
-    st.text_input("Reason (optional)", key="unlinked.repair_reason", max_chars=2000, width=340)
+    state.set_value(GO, None)
+    fits = typed.reason("unlinked.repair_reason", width=340)
     st.button(
         f"Ask Twilio about {formatting.count(total, 'call')}",
         key="repair_all.do",
@@ -98,7 +99,7 @@ def _preview() -> None:
         icon=":material/sync:",
         on_click=state.set_value,
         args=(GO, True),
-        disabled=barred,
+        disabled=barred or not fits,
         help=VIEWERS_READ if barred else "It can be stopped; what is filled by then stays filled",
     )
 
@@ -160,16 +161,8 @@ def _outcome(run: RepairRun) -> None:
         st.html(f'<p class="pb-line">Stopped by {escape(formatting.clip(run.stopped_by, 60))}.</p>')
     with st.container(key="repair_all_actions", horizontal=True, vertical_alignment="center", gap="small"):
         if found is None or found.repaired:
-            barred = not identity.may_write()
-            st.button(
-                "Undo this batch…",
-                key="repair_all.undo",
-                icon=":material/undo:",
-                on_click=state.open_dialog,
-                args=("undo_batch", "", None, None, run.batch_id),
-                disabled=barred,
-                help=VIEWERS_READ if barred else "One undo for all of it; what moved on since is skipped and listed",
-            )
+            size = len(found.repaired) if found else run.done
+            bulk_undo.button(run.batch_id, size, key="repair_all.undo")
         links.show("Its changes in Activity", links.activity(batch=run.batch_id), icon=":material/history:")
     if found is not None:
         _calls("Filled", [(sid, "") for sid in found.repaired])

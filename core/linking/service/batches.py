@@ -1,10 +1,13 @@
 """Links in bulk, and what belongs to a batch: plan it, carry it out, follow it, stop it, take it back."""
 
+from collections.abc import Callable
+
 from core.access.identity import need_writer
-from core.linking import batch_preview, bulk, bulk_plan, commands
+from core.linking import batch_preview, bulk, bulk_plan, bulk_undo, commands
 from core.linking.batch_preview import BatchPreview
 from core.linking.bulk import BatchStatus, BulkOutcome, NotLinked
 from core.linking.bulk_plan import BulkPlan
+from core.linking.bulk_undo import BulkUndo
 from core.linking.commands import Options
 from core.linking.results import BatchUndo
 from core.linking.service.calls import Calls
@@ -88,9 +91,14 @@ class Batches(Calls, Judging):
         """What a bulk link has done so far, call by call."""
         return bulk.outcome(self._gateway, batch_id)
 
-    def preview_undo_batch(self, batch_id: str) -> BatchPreview:
-        """What :meth:`undo_batch` would do now: what would be taken back, and what would be skipped and why."""
-        return batch_preview.read(self._gateway, batch_id, actor=self._actor())
+    def preview_undo_batch(
+        self, batch_id: str, *, progress: Callable[[int, int], None] = lambda seen, total: None
+    ) -> BatchPreview:
+        """What :meth:`undo_batch` would do now: what would be taken back, and what would be skipped and why.
+
+        :param progress: told how many events of how many were looked at.
+        """
+        return batch_preview.read(self._gateway, batch_id, actor=self._actor(), progress=progress)
 
     def undo_batch(self, batch_id: str, options: Options = Options()) -> BatchUndo:  # noqa: B008 - frozen
         """Take a batch back, newest first; what moved on is skipped and listed with its reason."""
@@ -99,6 +107,29 @@ class Batches(Calls, Judging):
         if outcome.undone:
             self._judge_soon()
         return outcome
+
+    def undo_in_bulk(
+        self,
+        batch_id: str,
+        options: Options = Options(),  # noqa: B008 - frozen
+        *,
+        progress: bulk_undo.Told = lambda progress: None,
+        going_on: Callable[[], bool] = lambda: True,
+    ) -> BulkUndo:
+        """As :meth:`undo_batch`, side by side and stoppable: what is done stays, and the same again does the rest.
+
+        :param options: with the batch_id of an earlier outcome it carries on under that.
+        :param progress: told after every change.
+        :param going_on: asked before every change.
+        """
+        need_writer(self._identity)
+        signed, actor = self._named(options), self._settings.actor
+        try:
+            return bulk_undo.carry_out(
+                self._gateway, batch_id, signed, actor=actor, progress=progress, going_on=going_on
+            )
+        finally:
+            self._judge_soon()
 
     def link_automatically(
         self,
