@@ -20,6 +20,7 @@ from core.access.throttle import Throttle, TooManyAttempts
 from core.errors import NotAllowed, Unavailable
 
 SECONDS = 5.0
+PING_SECONDS = 2.0
 ROLE_KEY = "patchbay_role"
 _WORD = re.compile(r"[!-~]{1,8192}")
 REFUSED = frozenset({400, 401, 403, 404, 422})
@@ -44,7 +45,8 @@ class SupabaseAuth:
         people: PersonTokens | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._url, self._key = f"{url.rstrip('/')}/auth/v1/token", anon_key
+        service = f"{url.rstrip('/')}/auth/v1"
+        self._url, self._health, self._key = f"{service}/token", f"{service}/health", anon_key
         self._sessions, self._throttle, self._people, self._transport = sessions, throttle, people, transport
 
     def sign_in(self, name: str, password: str, address: str) -> str | None:
@@ -65,6 +67,19 @@ class SupabaseAuth:
             _keep(self._people, digest(session), granted)
         return session
 
+    def ping(self) -> None:
+        """Return when the service answers and takes the project's public key.
+
+        :raises Unavailable: when it does not.
+        """
+        try:
+            with httpx.Client(timeout=PING_SECONDS, transport=self._transport, follow_redirects=False) as client:
+                answer = client.get(self._health, headers={"apikey": self._key})
+        except (httpx.HTTPError, UnicodeEncodeError) as failure:
+            raise Unavailable("The sign-in service does not answer.", hint="Try again in a moment.") from failure
+        if answer.status_code in (401, 403) or answer.status_code >= 500:
+            raise _odd(answer)
+
     def _granted(self, email: str, password: str) -> Mapping[str, Any] | None:
         try:
             with httpx.Client(timeout=SECONDS, transport=self._transport, follow_redirects=False) as client:
@@ -82,11 +97,15 @@ class SupabaseAuth:
             raise TooManyAttempts(60)
         told = _json(answer) if answer.status_code == 200 else {}
         if not isinstance(told.get("user"), Mapping):
-            raise Unavailable(
-                f"The sign-in service answered with status {answer.status_code}.",
-                hint="Check SUPABASE_URL and SUPABASE_ANON_KEY.",
-            )
+            raise _odd(answer)
         return told
+
+
+def _odd(answer: httpx.Response) -> Unavailable:
+    return Unavailable(
+        f"The sign-in service answered with status {answer.status_code}.",
+        hint="Check SUPABASE_URL and SUPABASE_ANON_KEY.",
+    )
 
 
 def _keep(people: PersonTokens, key: str, granted: Mapping[str, Any]) -> None:

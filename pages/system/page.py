@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import links, live, own_numbers, queue_health, reads, repair_twilio
+from dashboard import links, live, own_numbers, queue_health, reachability, reads, repair_twilio
 from pages.system import checks, facts
 
 
@@ -13,7 +13,7 @@ def render() -> None:
     found = reads.system()
     left, right = st.columns([58, 42], gap="medium")
     with left:
-        checks.show((*found.checks, repair_twilio.check(), live.inbound_check()))
+        checks.show((*reachability.checks(), *found.checks, repair_twilio.check(), live.inbound_check()))
         with st.container(key="system_queue", horizontal=True, vertical_alignment="center", gap="small"):
             st.header("Queue", anchor=False, width="content")
             links.show("Open the queue", links.queue())

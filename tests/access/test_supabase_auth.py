@@ -195,3 +195,17 @@ def test_a_service_that_is_down_says_so(gateway: PostgresGateway) -> None:
 
     with pytest.raises(Unavailable, match="does not answer"):
         answering(gateway, fail).sign_in("a@b.example", PASSWORD, HERE)
+
+
+def test_a_service_that_is_asked_only_whether_it_is_there(gateway: PostgresGateway) -> None:
+    asked: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.method} {request.url.path} {request.headers['apikey']}")
+        return httpx.Response(200, json={"name": "GoTrue"})
+
+    answering(gateway, respond).ping()
+    assert asked == ["GET /auth/v1/health key"]
+    for status in (401, 403, 500, 503):
+        with pytest.raises(Unavailable, match=f"status {status}"):
+            answering(gateway, lambda _request, status=status: httpx.Response(status)).ping()

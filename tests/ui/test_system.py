@@ -4,12 +4,15 @@ import dataclasses
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 
 from core.access import Identity
+from core.access.supabase_auth import SupabaseAuth
 from core.app import App
 from core.errors import MigrationNeeded
 from core.settings import Settings
+from dashboard import reachability
 from tests.ui.conftest import ANA, BEN, FORMAT, NOBODY, SEVERAL, Console, keys_of, press, text_of
 from tests.ui.test_errors import FailingApp
 
@@ -18,19 +21,38 @@ OURS = "+14155550000"
 
 def test_every_check_is_listed_and_passed(console: Console) -> None:
     words = text_of(console("system"))
-    assert "13 of 13 passed" in words
+    assert "14 of 14 passed" in words
     assert "idx_leads_call_sid exists" in words
     assert "The column exists, character varying(50)" in words
+
+
+def test_it_is_said_how_fast_the_database_answers_and_whether_people_can_sign_in(
+    console: Console, world: App, serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert re.search(r"PostgreSQL · [\w ]+ answers within \d+ ms", text_of(console("system")))
+    assert "Supabase Auth" not in text_of(console("system"))
+
+    def auth(status: int) -> App:
+        reachability._auth_problem.clear()
+        service = httpx.MockTransport(lambda request: httpx.Response(status if "/health" in request.url.path else 404))
+        sessions, throttle = world.access.sessions, world.access.throttle
+        by_project = SupabaseAuth("https://p.example", "sb_publishable_1", sessions, throttle, transport=service)
+        return dataclasses.replace(world, access=dataclasses.replace(world.access, supabase=by_project))
+
+    assert "Supabase Auth answers." in text_of(serve(auth(200))("system"))
+    words = text_of(serve(auth(401))("system"))
+    assert "The sign-in service answered with status 401. Check SUPABASE_URL and SUPABASE_ANON_KEY." in words
+    assert "sb_publishable_1" not in words
 
 
 def test_a_red_line_has_its_fix_to_copy(console: Console, connection) -> None:
     visit = console("system")
     connection.execute("drop index idx_leads_call_sid")
     visit = press(visit, "system.check")
-    assert "12 of 13 passed" in text_of(visit)
+    assert "13 of 14 passed" in text_of(visit)
     fix = next(code.value for code in visit.code if "idx_leads_call_sid" in code.value)
     connection.execute(fix)
-    assert "13 of 13 passed" in text_of(press(visit, "system.check"))
+    assert "14 of 14 passed" in text_of(press(visit, "system.check"))
 
 
 def test_what_drifted_and_what_was_missed_is_listed(console: Console, connection) -> None:
