@@ -42,6 +42,7 @@ class AutoLink(threading.Thread):
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._heard: dict[str, None] = {}
         self._waiting: set[str] = set()
+        self._said: str | None = None
         self._ending = threading.Event()
 
     def saved(self, kind: str, item: Mapping[str, Any]) -> None:
@@ -101,8 +102,11 @@ class AutoLink(threading.Thread):
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
+            self._said = None
         except PatchbayError as error:
-            log.warning("automatic linking waits: %s", error.code)
+            if error.code != self._said:  # a database that is away for an hour is one line, not a thousand
+                log.warning("automatic linking waits: %s", error.code)
+            self._said = error.code
             self._ending.wait(self._pause)
         except Exception as error:  # a thread that died would link nothing any more, unseen
             log.error("automatic linking failed: %s", type(error).__name__)

@@ -157,7 +157,9 @@ def test_the_end_of_a_call_without_words_links_it_too(db: str, inbox: Inbox, aut
     assert slot(db, ann) == SID
 
 
-def test_the_thread_survives_a_database_that_is_away(app: App, db: str, tmp_path: Path) -> None:
+def test_the_thread_survives_a_database_that_is_away(
+    app: App, db: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     from core.errors import DatabaseDown
 
     away = True
@@ -172,6 +174,7 @@ def test_the_thread_survives_a_database_that_is_away(app: App, db: str, tmp_path
     ann = lead(db, THEIRS)
     auto.start()
     comes_in(inbox)
+    auto._ending.wait(0.5)
     away = False
     for _ in range(200):
         if slot(db, ann) == SID:
@@ -179,3 +182,4 @@ def test_the_thread_survives_a_database_that_is_away(app: App, db: str, tmp_path
         auto._ending.wait(0.05)
     auto.stop()
     assert slot(db, ann) == SID
+    assert caplog.text.count("automatic linking waits") == 1, "the same trouble is said once"
