@@ -11,6 +11,7 @@ def render() -> None:
     if undoing.wanted():
         undoing.show()
         return
+    undoing.forget()
     st.title("Activity", anchor=False)
     with st.container(key="activity_filters", horizontal=True, vertical_alignment="bottom", gap="small"):
         wanted = filters.show()

@@ -20,6 +20,7 @@ from dashboard.guard import guarded
 from pages.activity import panel
 
 PLAN, GO, ENDED, ORDER = "activity.undo_plan", "activity.undo_go", "activity.undo_ended", "activity.undo_order"
+ADDRESS = "activity.undo_address"
 FOLLOW_SECONDS = 1.0
 SOON_SECONDS = 0.3
 """What takes less shows no progress."""
@@ -32,6 +33,7 @@ def wanted() -> bool:
 
 def show() -> None:
     """The preview, or the undo."""
+    _restate()
     batch_id, named = links.param("batch") or "", links.param("undo") or ""
     with st.container(key="undoing_heading", horizontal=True, vertical_alignment="center"):
         st.title("Undo a batch", anchor=False, width="content")
@@ -53,6 +55,19 @@ def show() -> None:
         _outcome(run)
     else:
         _follow(named)
+
+
+def _restate() -> None:
+    """A link that leads from the page to itself leaves the old address in the browser, which then comes back."""
+    here = links.params()
+    if state.value(ADDRESS) != here:
+        state.set_value(ADDRESS, here)
+        links.restate_params()
+
+
+def forget() -> None:
+    """The list is shown instead."""
+    state.set_value(ADDRESS, None)
 
 
 def banner(batch_id: str) -> None:
@@ -98,7 +113,8 @@ def _plan(batch_id: str) -> BatchPreview:
     kept: BatchPreview | None = state.value(PLAN)
     if kept is not None and kept.batch_id == batch_id:
         return kept
-    place = st.empty()
+    with st.container(width=760):
+        place = st.empty()
     seen = identity.linking().preview_undo_batch(batch_id, progress=_tell(place.progress))
     place.empty()
     state.set_value(PLAN, seen)
