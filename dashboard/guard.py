@@ -42,7 +42,7 @@ def show(error: PatchbayError, where: str = "here") -> None:
 
     :param where: the part of the screen that it is about; it keeps the Retry buttons apart.
     """
-    text = f"**{formatting.plain(error.message)}**"
+    text = f"**{formatting.plain(formatting.sentence(error.message))}**"
     if error.hint:
         text += f"  \n{formatting.plain(error.hint)}"
     if isinstance(error, Unavailable):

@@ -106,7 +106,7 @@ def _call(call: Call) -> None:
 
 def _lead(lead: LeadHit) -> None:
     with st.container(key=f"ledger_hit_{lead.id}", horizontal=True, vertical_alignment="center", gap="small"):
-        links.show_lead(lead.id, formatting.lead_label(lead.id, lead.name))
+        links.show(formatting.plain(formatting.lead_label(lead.id, lead.name)), links.lead(lead.id))
         parts = (lead.phone or "no number", formatting.count(lead.calls, "call"))
         shown = " · ".join(escape(formatting.clip(part, 40)) for part in parts)
         st.html(f'<span class="pb-line pb-muted">{shown}</span>', width="content")
