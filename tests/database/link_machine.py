@@ -20,6 +20,8 @@ from tests.database.desk import NOTHING_TO_REPAIR, Desk, Event, drop_constraint
 from tests.database.link_model import Call, Model, RefusedByRules
 
 CALLS = [*(f"CA{number}" for number in range(7)), "ca1"]
+TEST_CALLS = CALLS[4:6]
+"""Calls that are tests from the start; any other may turn out to be one."""
 LEADS = range(1, 7)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = [START + timedelta(days=days) for days in (0, 1, 1, 5, 9, 4000, 4001)]
@@ -68,6 +70,9 @@ class LinkMachine(RuleBasedStateMachine):
         for sid, lead in (("CA0", 2), ("CA1", 4)):
             self._model.calls[sid] = Call(self._provisional(sid), lead=lead, recorded=True)
         assert self._model.calls["CA1"].start == START + timedelta(days=2), "last contacted: the provisional start"
+        for sid in TEST_CALLS:
+            self.a_row_comes(TABLES[0], sid, TIMES[2])
+            self.a_call_turns_out_to_be_a_test(sid)
 
     def teardown(self) -> None:
         if hasattr(self, "_stack"):
@@ -167,6 +172,10 @@ class LinkMachine(RuleBasedStateMachine):
             self._outside.sql("update calls set test = true where call_sid = %s", call)
             self._model.calls[call].test = True
 
+    @rule(lead=leads, call=st.sampled_from(TEST_CALLS))
+    def a_slot_is_set_to_a_test_call(self, lead: int, call: str) -> None:
+        self.a_slot_is_set(lead, call)
+
     @rule()
     def leads_are_touched(self) -> None:
         self._outside.sql("update leads set name = 'x', call_sid = call_sid")
@@ -190,6 +199,29 @@ class LinkMachine(RuleBasedStateMachine):
         self._command(
             who, "link_call", (call, lead), {"current": current}, lambda m: m.link(call, lead, current=current)
         )
+
+    @precondition(lambda self: self._tests())
+    @rule(how=st.sampled_from(["person", "current", "automatic"]), data=st.data(), lead=leads)
+    def a_test_call_is_linked_or_moved(self, how: str, data: st.DataObject, lead: int) -> None:
+        call = data.draw(st.sampled_from(self._tests()))
+        if how == "automatic":
+            self.automation_links(call, lead)
+        elif self._model.calls[call].lead is None:
+            self.somebody_links(0, call, lead, how == "current")
+        else:
+            self.somebody_relinks(1, call, lead, how == "current")
+
+    @precondition(lambda self: self._tests())
+    @rule(who=st.integers(0, 1))
+    def somebody_undoes_what_took_a_test_call_out_of_a_slot(self, who: int) -> None:
+        events, tests = self._outside.events(), self._tests()
+        for back, event in enumerate(events[: UNDO_REACH + 1]):
+            if event["call_sid"] and not set(tests).isdisjoint(event["before"]["leads"].values()):
+                self.somebody_undoes(who, back)
+                return
+
+    def _tests(self) -> list[str]:
+        return sorted(sid for sid, call in self._model.calls.items() if call.test)
 
     @rule(call=calls, lead=leads)
     def automation_links(self, call: str, lead: int) -> None:
