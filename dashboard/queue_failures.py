@@ -21,6 +21,8 @@ PERHAPS = "Perhaps dialled, and not tried again: "
 """How a failure of our worker's begins when only the carrier can tell."""
 WRONG_NUMBER = frozenset({21201, 21203, 21211, 21214, 21216, 21217, 13224})
 """Codes that are about the number which the job calls: trying it again changes nothing."""
+NO_NUMBER = frozenset({21201, 21211, 21217})
+"""Those of them that stay so: what stands in the job is no telephone number."""
 
 _CODE = re.compile(r"\b(?:error|code|errors/)\D{0,3}(\d{5})\b", re.IGNORECASE)
 _TWILIO_SAYS: tuple[tuple[re.Pattern[str], int], ...] = tuple(

@@ -10,8 +10,6 @@ from core.linking.results import SkippedUndo
 from core.model.records import LinkEvent
 from dashboard import bulk_undo, formatting, links, reads, sides, state, story, viewer
 
-MOST_PREVIEWED = bulk_undo.LARGE
-"""Batches of so many changes are looked at only where somebody asks for it."""
 MOST_SKIPPED = 50
 
 SOURCES = {
@@ -104,7 +102,8 @@ def batch_heading(batch_id: str) -> None:
         back = f", {undone} of them undone" if undone else ""
         st.html(f'<p class="pb-line"><b>One batch of {size} changes</b> by {escape(people)}{back}</p>', width="content")
         open_still = any(not event.undone for event in events)
-        seen = reads.batch_preview(batch_id) if open_still and len(events) < MOST_PREVIEWED else None
+        small = len(events) < bulk_undo.LARGE  # others are looked at only where somebody asks for it
+        seen = reads.batch_preview(batch_id) if open_still and small else None
         if seen is not None:
             would = formatting.count(len(seen.undoable), "change")
             st.html(f'<p class="pb-line">Undo takes {would} back, skips {len(seen.skipped)}</p>', width="content")

@@ -14,7 +14,18 @@ import streamlit as st
 
 from core.access.identity import VIEWERS_READ
 from core.outbound.board import FITTING, Action, BoardPage, Entry, obstacle
-from dashboard import formatting, grid, identity, links, queue_actions, queue_reads, queue_runs, queue_words, state
+from dashboard import (
+    formatting,
+    grid,
+    identity,
+    links,
+    queue_actions,
+    queue_failures,
+    queue_reads,
+    queue_runs,
+    queue_words,
+    state,
+)
 from dashboard.guard import guarded
 from dashboard.queue_runs import Run
 from pages.queue import head, table
@@ -22,6 +33,7 @@ from pages.queue import head, table
 PLAN, GO = "queue.bulk_plan", "queue.bulk_go"
 MOST_LISTED = 200
 FOLLOW_SECONDS = 1.0
+NO_NUMBER = "Its number is none: tried again it would fail again. Correct the number and schedule a new call"
 PERHAPS = "Nothing tells whether it was dialled: look at it by itself"
 
 
@@ -115,13 +127,21 @@ def _plan(action: Action) -> tuple[list[Entry], Counter[str]]:
     would: list[Entry] = []
     reasons: Counter[str] = Counter()
     for entry in _listed():
-        why = obstacle(entry, action) or (PERHAPS if action == "retry" and entry.perhaps_dialled else None)
+        why = obstacle(entry, action) or (_in_vain(entry) if action == "retry" else None)
         if why is None:
             would.append(entry)
         else:
             reasons[why.split(": CA")[0]] += 1
     state.set_value(PLAN, (asked, (would, reasons)))
     return would, reasons
+
+
+def _in_vain(entry: Entry) -> str | None:
+    """Why a job is not retried with many others, although it can be by itself."""
+    if entry.perhaps_dialled:
+        return PERHAPS
+    failed = queue_failures.of(entry)
+    return NO_NUMBER if failed is not None and failed.code in queue_failures.NO_NUMBER else None
 
 
 def _listed() -> Sequence[Entry]:
@@ -137,7 +157,7 @@ def _chosen() -> str:
     text = links.param("q")
     if text:
         return f"those that {formatting.clip(text, 60)} finds"
-    return f"all {head.view()} jobs, at most {queue_reads.MOST_AT_ONCE:,}"
+    return f"all {head.view()} jobs that the queue has, at most {queue_reads.MOST_AT_ONCE:,}"
 
 
 def _confirm(action: Action, would: Sequence[Entry], left_out: int) -> None:

@@ -408,24 +408,27 @@ def until_ended(visit: AppTest) -> AppTest:
 
 def test_all_that_is_filtered_is_put_back_but_for_what_may_not_be(console: Console, world: App) -> None:
     plain = [wait(world) for _ in range(3)]
-    perhaps = wait(world, BENS, BEN)
+    perhaps, wrong = wait(world, BENS, BEN), wait(world, BENS, BEN)
+    why = {
+        perhaps.job_id: "job stalled more than allowable limit",
+        wrong.job_id: "Not dialled: The number to call is not valid.",
+    }
 
     def process(job: Taken) -> Mapping[str, Any]:
-        return fails(
-            "job stalled more than allowable limit" if job.job_id == perhaps.job_id else "Not dialled: no way."
-        )(job)
+        return fails(why.get(job.job_id, "Not dialled: no way."))(job)
 
     work(world, process)
     visit = console("queue", state="failed")
-    assert visit.button(key="queue.bulk.retry").label == "Retry 4 jobs…"
+    assert visit.button(key="queue.bulk.retry").label == "Retry 5 jobs…"
     visit = press(visit, "queue.bulk.retry")
     words = text_of(visit)
     assert "3 jobs would be put back into the queue" in words
-    assert "Left alone: 1 job" in words and "Nothing tells whether it was dialled" in words
-    assert world.queue.counts()["failed"] == 4
+    assert "Left alone: 2 jobs" in words and "Nothing tells whether it was dialled" in words
+    assert "tried again it would fail again" in words
+    assert world.queue.counts()["failed"] == 5
     visit = until_ended(press(visit, "queue.bulk_do"))
     words = text_of(visit)
-    assert "<b>3 jobs put back</b>" in words and "1 left alone from the start" in words
+    assert "<b>3 jobs put back</b>" in words and "2 left alone from the start" in words
     assert [state_of(world, job) for job in plain] == ["waiting"] * 3
     assert state_of(world, perhaps) == "failed"
 
