@@ -9,7 +9,7 @@ from core.model.records import Lead, LinkEvent
 from dashboard import formatting
 
 Leads = Mapping[int, Lead | None]
-NEVER_CURRENT = "A test call is never a lead’s current call: its link stays in the history."
+NEVER_CURRENT = "This is a test call: it never becomes a lead’s current call. Its link stays in the history."
 """Why a test call is not made current; said where any other call could be."""
 
 

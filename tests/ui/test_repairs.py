@@ -134,7 +134,7 @@ def tested(connection: Connection) -> str:
 def test_a_test_call_is_linked_as_history_and_the_dialog_says_why(console: Console, world: App, tested: str) -> None:
     visit = press(console("lookup", q=tested), "lookup.link.2")
     assert "linked to lead 2 · history" in text_of(visit)
-    assert "test call is never a lead’s current call" in visit.info[0].value
+    assert "test call: it never becomes a lead’s current call" in visit.info[0].value
     assert "repair.current" not in keys_of(visit)
     visit = confirm(visit)
     assert "The call is linked to lead 2 as history." in visit.toast[0].value
@@ -148,7 +148,9 @@ def test_making_a_test_call_current_is_not_offered(
     world.linking.link(tested, BEN)
     visit = console(page, **params)
     assert f"{page}.make_current" not in keys_of(visit) and f"{page}.unlink" in keys_of(visit)
-    assert "A test call is never a lead’s current call: its link stays in the history." in text_of(visit)
+    assert "This is a test call: it never becomes a lead’s current call. Its link stays in the history." in text_of(
+        visit
+    )
 
 
 def test_a_call_that_turned_out_to_be_a_test_meanwhile_is_refused(
@@ -168,7 +170,7 @@ def test_undoing_the_unlinking_of_a_test_call_says_that_it_stays_history(
     connection.execute("update leads set call_sid = %s where id = %s", (tested, BEN))
     gone = world.linking.unlink(tested)
     visit = press(console("lookup", q=tested), f"lookup.undo.{gone.id}")
-    assert "test call is never a lead’s current call" in visit.info[0].value
+    assert "test call: it never becomes a lead’s current call" in visit.info[0].value
     confirm(visit)
     assert (lead_of(world, tested), world.leads.find_by_id(BEN).call_sid) == (BEN, None)
 
