@@ -15,6 +15,9 @@ from dashboard import identity
 
 PAGE_SIZE = 50
 LIVE_SECONDS = 3.0
+MANY = 50_000
+"""Kept jobs; counting more of them takes too long to be done every few seconds."""
+MANY_SECONDS = 60.0
 MOST_AT_ONCE = 1000
 """Jobs that one bulk action may touch."""
 
@@ -103,7 +106,7 @@ def pulse() -> Pulse:
     try:
         where = queue.connection.where
         counts = {**queue.counts(), "recurring": len(queue.recurring())}
-        return Pulse(where, counts, dialling_here(), queue.workers(), seen.last_taken(), known=seen.known())
+        return Pulse(where, counts, dialling_here(), queue.workers(), seen.last_taken(), known=_known(seen))
     except Unavailable as error:
         problem = Problem(error.message, error.hint)
         return Pulse(where, {}, dialling_here(), None, _last_taken(seen), problem, _known(seen))
@@ -165,13 +168,20 @@ def agree(view: str) -> None:
         listed = read.total if read.total is not None else None if read.following else len(read.entries)
     if listed is not None and listed != pulse().number(view):
         pulse.clear()
+        _counted.clear()
 
 
 def _known(seen: Board) -> dict[str, int]:
     try:
-        return seen.known()
+        counted = _counted()
+        return counted if counted["all"] > MANY else seen.known()
     except PatchbayError:
         return {}
+
+
+@st.cache_data(ttl=MANY_SECONDS, max_entries=2, show_spinner=False)
+def _counted() -> dict[str, int]:
+    return _reader().known()
 
 
 def _last_taken(seen: Board) -> datetime | None:

@@ -40,7 +40,7 @@ def show(told: Story, *, key: str, ask: bool = False) -> None:
         "<code>.env</code>) and start the console anew: “Ask Twilio…” then fills what is missing, and can be undone. "
         f"{_look_it_up(told.call_sid)}Or where the two are set:</p>"
     )
-    st.code(f"{COMMAND} {told.call_sid}", language="sh", wrap_lines=True)
+    st.code(f"{COMMAND} {told.call_sid}", language=None, wrap_lines=True)
 
 
 def explain(view: str, total: int) -> None:

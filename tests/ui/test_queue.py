@@ -217,6 +217,20 @@ def test_tabs_count_what_their_lists_show_also_what_the_queue_has_forgotten(cons
     assert console("queue", state="failed").button(key="queue.bulk.retry").label == "Retry 1 job…"
 
 
+def test_many_kept_jobs_are_counted_now_and_then_and_a_whole_list_right(
+    console: Console, world: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_reads, "MANY", 1)
+    world.linking.note_jobs([kept(n, "completed", n) for n in range(1, 4)])
+    assert "**3** Completed" in labels(console("queue"))
+    world.linking.note_jobs([kept(9, "failed", 9)])
+    queue_reads.clear()
+    assert "**0** Failed" in labels(console("queue", state="completed")), "not counted again yet"
+    queue_reads.clear()
+    visit = console("queue", state="failed")
+    assert "**1** Failed" in labels(visit) and len(rows_of(visit)) == 1
+
+
 def test_a_list_that_is_older_than_its_count_says_so(console: Console, world: App) -> None:
     wait(world)
     visit = console("queue", state="waiting")
