@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from typing import Any
 
 import psycopg
@@ -27,6 +28,7 @@ insert into call_events (call_sid, direction, from_number, to_number, call_statu
     ('{VARIANT}', 'inbound', '+14155550199', '+14155550000', 'completed', now() - interval '5 days');
 """
 NOTES = f"update leads set notes = 'Outbound call {CURRENT} initiated' where id in ({ANA}, {CLEO});"
+LONG_AGO = "2026-03-01T09:00:30Z"
 KINDS = ("duplicate_event_rows", "contradicting_event_rows", "sid_variant", "two_leads_claim")
 
 
@@ -161,6 +163,20 @@ def test_two_leads_claim_relink_and_undo(torn: App, console: Console) -> None:
     press(visit, "undo.do")
     assert torn.linking.story(CURRENT).call.lead_id == ANA
     assert kinds(torn)["two_leads_claim"] == 1
+
+
+def test_a_rejected_link_goes_to_the_lead_that_it_was_for_and_back(world: App, console: Console, connection) -> None:
+    result = {"job_id": "71", "job_at": LONG_AGO, "finished_at": LONG_AGO, "state": "completed"}
+    connection.execute("select note_job_results(%s)", [json.dumps([{**result, "call_sid": CURRENT, "lead_id": BEN}])])
+    world.linking.judge()
+    visit = console("conflicts", kind="rejected_link")
+    assert f"A job result names lead {BEN} for this call, but lead {ANA} has it" in text_of(visit)
+    visit = press(press(visit, f"conflicts.choose.{BEN}"), "repair.confirm")
+    assert "rejected_link" not in kinds(world)
+    assert world.leads.find_by_id(BEN).call_sid == CURRENT and world.leads.find_by_id(ANA).call_sid is None
+    press(visit, "undo.do")
+    assert kinds(world) == {"two_leads_claim": 1}, "open again; a lead that once had the call was not rejected"
+    assert world.leads.find_by_id(ANA).call_sid == CURRENT
 
 
 def test_two_leads_claim_kept_where_it_is(torn: App, console: Console) -> None:
