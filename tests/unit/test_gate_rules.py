@@ -197,3 +197,6 @@ def test_only_the_scripts_of_the_consoles_own_page_may_run(tmp_path: Path) -> No
     policy = console_policy(page)
     assert policy.count("'sha256-") == 2 and "unsafe-inline" not in policy.partition("style-src")[0]
     assert "sha256" not in console_policy(tmp_path / "absent.html") and "sha256" not in console_policy()
+    own = tmp_path / "own.html"
+    own.write_text("<script>c()</script>")
+    assert console_policy(page, own).count("'sha256-") == 3
