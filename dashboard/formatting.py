@@ -73,8 +73,9 @@ def words(key: str | None, table: Mapping[str, str] = CAUSE_WORDS) -> str:
 
 
 def sentence(text: str) -> str:
-    """``text`` with its first letter in upper case; the rest stays as it is."""
-    return text[:1].upper() + text[1:]
+    """``text`` with its first letter in upper case, unless it begins with a name such as ``leads.phone``."""
+    first, _, _ = text.partition(" ")
+    return text if "." in first[:-1] or "_" in first else text[:1].upper() + text[1:]
 
 
 def short_sid(call_sid: str) -> str:

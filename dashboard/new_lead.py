@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import PatchbayError
 from core.linking import Draft, Linking, NewLeadPreview, Options, Story
-from core.linking.new_lead import STATUS, STATUS_LENGTH, suggested
+from core.linking.new_lead import STATUS, suggested
 from core.model.records import LinkEvent
 from dashboard import formatting, guard, identity, links, reads, state, story
 from dashboard.state import Intent
@@ -72,7 +72,7 @@ def _form(intent: Intent, seen: Mapping[str, Any]) -> Draft:
         )
         if value.strip():
             columns[column.name] = value.strip()
-    chosen = (status or STATUS).strip()[:STATUS_LENGTH] or STATUS
+    chosen = (status or STATUS).strip() or STATUS
     return Draft(name=name.strip() or None, phone=phone.strip() or None, status=chosen, columns=columns)
 
 

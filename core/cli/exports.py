@@ -1,29 +1,40 @@
-"""``export``: a worklist as a CSV file that no spreadsheet takes for formulas (:mod:`core.linking.export`)."""
+"""``export``: a worklist, its numbers or the conflicts as CSV, free of formulas (:mod:`core.linking.export`)."""
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.app import App
 from core.cli import worklist_words
 from core.cli.answers import Answer, Answering, Handler
 from core.errors import BadInput
-from core.linking import WorklistFilter
+from core.linking import Linking, WorklistFilter
 from core.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What is written: ``lines`` begins the file anew at each call, ``count`` says how many ``things`` it holds."""
+
+    things: str
+    count: Callable[[], int]
+    lines: Callable[[], Iterator[str]]
+
+
 def _export(settings: Settings, words: argparse.Namespace) -> Answering:
-    wanted = worklist_words.wanted(settings, words)
+    wanted = _wanted(settings, words)
     out = None if words.out is None else _new_file(words.out)
     as_json = bool(getattr(words, "json", False))
 
     def answer(app: App) -> Answer:
         app.linking.judge()
+        sheet = _sheet(app.linking, wanted, words)
         if out is not None:
-            return _to_file(app, wanted, out)
-        lines = app.linking.export(wanted)
+            return _to_file(sheet, out)
+        lines = sheet.lines()
         if as_json:
             return Answer({"csv": "".join(lines)}, "")
         for line in lines:
@@ -32,6 +43,25 @@ def _export(settings: Settings, words: argparse.Namespace) -> Answering:
         return Answer(None, "")
 
     return answer
+
+
+def _wanted(settings: Settings, words: argparse.Namespace) -> WorklistFilter:
+    wanted = worklist_words.wanted(settings, words)
+    if words.conflicts and (words.by_number or wanted != WorklistFilter()):
+        raise BadInput("--conflicts takes no filter and no --by-number.", hint="Leave the others out.")
+    if words.by_number and wanted.view != "unlinked":
+        raise BadInput(f"--view is {wanted.view}: only unlinked calls are grouped by number.")
+    return wanted
+
+
+def _sheet(linking: Linking, wanted: WorklistFilter, words: argparse.Namespace) -> Sheet:
+    if words.conflicts:
+        return Sheet("conflicts", lambda: linking.conflicts(limit=1).total, linking.export_conflicts)
+    if words.by_number:
+        return Sheet(
+            "numbers", lambda: linking.by_number(wanted, limit=1).total, lambda: linking.export_numbers(wanted)
+        )
+    return Sheet("calls", lambda: linking.count(wanted), lambda: linking.export(wanted))
 
 
 def _new_file(name: str) -> Path:
@@ -43,14 +73,14 @@ def _new_file(name: str) -> Path:
     return path
 
 
-def _to_file(app: App, wanted: WorklistFilter, path: Path) -> Answer:
+def _to_file(sheet: Sheet, path: Path) -> Answer:
     """Whole or not at all: a file that is cut off would look like one that is complete."""
-    calls = app.linking.count(wanted)
+    count = sheet.count()
     try:
-        _write(path, app.linking.export(wanted))
+        _write(path, sheet.lines())
     except OSError as failure:
         raise BadInput(f"--out names {path}, which cannot be written: {failure.strerror}.") from failure
-    return Answer({"file": str(path), "calls": calls}, f"{calls} calls are in {path}.")
+    return Answer({"file": str(path), sheet.things: count}, f"{count} {sheet.things} are in {path}.")
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:

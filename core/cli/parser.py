@@ -74,8 +74,10 @@ COMMANDS = (
     ),
     command(
         "export",
-        "a worklist as CSV, safe to open in a spreadsheet",
+        "a worklist, numbers or conflicts as CSV, safe to open in a spreadsheet",
         *WORKLIST,
+        flag("--by-number", "the numbers with unlinked calls instead of the calls"),
+        flag("--conflicts", "the conflicts instead of calls; no other filter applies"),
         option("--out", "write it to this new file (default: standard output)", "FILE"),
     ),
     command(

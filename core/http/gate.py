@@ -22,6 +22,7 @@ from core.http import gate_requests as requests
 from core.http import login_page
 from core.http.gate_headers import console_policy, with_headers
 from core.http.gate_requests import SESSION_HEADER, Door
+from core.http.hosts import PROBES
 
 OPEN_PATHS: Mapping[str, frozenset[str]] = {
     "/login": frozenset({"GET", "HEAD", "POST"}),
@@ -30,8 +31,6 @@ OPEN_PATHS: Mapping[str, frozenset[str]] = {
     "/readyz": frozenset({"GET", "HEAD"}),
 }
 """Path, exactly as written, and methods that need nobody to be signed in."""
-PROBES = frozenset({"/healthz", "/readyz"})
-"""Asked by load balancers, which are proxies."""
 SIGNED_PATHS: Mapping[str, frozenset[str]] = {
     "/call-events": frozenset({"POST"}),
     "/recording-status": frozenset({"POST"}),

@@ -3,10 +3,14 @@
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.http import gate_requests as requests
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+PROBES = frozenset({"/healthz", "/readyz"})
+"""Asked by load balancers, which are proxies and ask by address: any Host may read exactly these; they tell nothing."""
 EXEMPT_PATHS: tuple[str, ...] = ()
 """Path prefixes that any Host may call because they carry their own proof of origin (signed callbacks)."""
 HIDDEN_PATHS = ("/_stcore/agent", "/_stcore/metrics")
@@ -37,7 +41,7 @@ class HostGuard:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         path = scope["path"]
-        if not _is_below(path, self._exempt):
+        if not _is_below(path, self._exempt) and not _probes(scope):
             if _host(scope) not in self._hosts:
                 return await _refuse(scope, receive, send, 421, "This address is not served here. Use the printed one.")
             if _may_change_something(scope) and not _origins(scope) <= self._hosts:
@@ -46,6 +50,10 @@ class HostGuard:
             return await _refuse(scope, receive, send, 404, "Not found.")
         await self._app(scope, receive, send)
         return None
+
+
+def _probes(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["path"] in PROBES and scope["method"] in ("GET", "HEAD")
 
 
 def _is_below(path: str, prefixes: tuple[str, ...]) -> bool:
@@ -80,4 +88,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, messa
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 4403, "reason": message})
         return
-    await PlainTextResponse(message + "\n", status)(scope, receive, send)
+    answer: Response = PlainTextResponse(message + "\n", status)
+    if requests.wants_json(scope):
+        answer = JSONResponse({"success": False, "error": message}, status)
+    await answer(scope, receive, send)

@@ -25,6 +25,7 @@ class Calling(Caretaker):
     def __init__(self, pause: float = START_AGAIN_SECONDS) -> None:
         super().__init__("calling", pause)
         self._calls: Calls | None = None
+        self._known: dict[str, str] = {}
 
     @property
     def dialling(self) -> bool:
@@ -54,6 +55,6 @@ class Calling(Caretaker):
         self._calls = calls = app.calls()
         try:
             if not self._ending.is_set():
-                calls.run(dialling=app.settings.redis_url is None)
+                calls.run(dialling=app.settings.redis_url is None, known=self._known)
         finally:
             self._calls = None

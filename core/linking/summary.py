@@ -29,7 +29,7 @@ def ticket(story: Story, *, link: str | None = None, full_numbers: bool = False)
     """
     call = story.call
     show = _whole if full_numbers else _masker(story)
-    way = call.direction or "direction unknown"
+    way = (call.direction or "direction unknown").removesuffix("-api").removesuffix("-dial")
     length = duration(call.duration) if call.duration is not None else "length unknown"
     lines = [
         f"Call {call.call_sid}",

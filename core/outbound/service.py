@@ -37,15 +37,16 @@ class Calls:
         self._ending = threading.Event()
         self._worker: CallWorker | None = None
 
-    def run(self, *, dialling: bool = True) -> None:
+    def run(self, *, dialling: bool = True, known: dict[str, str] | None = None) -> None:
         """Work until :meth:`stop`. What is being dialled then is finished, and its results are kept.
 
         :param dialling: take jobs; else only keep results and settle what others left open.
+        :param known: what was logged before this run, and later what it logged: nothing is said again at each new try.
         :raises core.errors.Unavailable: when the queue does not answer at the start.
         """
         parts = self._parts
         asked = None if parts.simulated and not dialling else parts.carrier  # a simulation knows its own calls only
-        upkeep = Upkeep(parts.queue, parts.gateway, journal=parts.journal, carrier=asked)
+        upkeep = Upkeep(parts.queue, parts.gateway, journal=parts.journal, carrier=asked, known=known)
         upkeep.start()
         try:
             if dialling:

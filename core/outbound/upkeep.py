@@ -26,6 +26,7 @@ class Upkeep(threading.Thread):
     :param journal: None where nothing is dialled and another process keeps one.
     :param carrier: None where there is nobody to ask.
     :param pause: seconds between rounds; :meth:`nudge` begins one at once.
+    :param known: each part's problem that was logged already, kept up to date; None: none.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Upkeep(threading.Thread):
         journal: Journal | None = None,
         carrier: Carrier | None = None,
         pause: float = PAUSE_SECONDS,
+        known: dict[str, str] | None = None,
     ) -> None:
         super().__init__(name="outbound-upkeep", daemon=True)
         self._attempts, self._journal = Attempts(gateway), journal
@@ -43,7 +45,7 @@ class Upkeep(threading.Thread):
         self._harvest = Harvest(queue, gateway)
         self._pause = pause
         self._ending, self._wanted = threading.Event(), threading.Event()
-        self._said: dict[str, str] = {}
+        self._said = {} if known is None else known
 
     def run(self) -> None:
         """The thread's body: a round, then a pause."""

@@ -66,6 +66,25 @@ def test_a_worklist_as_csv(run: Run, pair: tuple[str, int], tmp_path: Path) -> N
     assert run("export", "--cause", "bad luck").code == 2
 
 
+def test_numbers_and_conflicts_as_csv(run: Run, pair: tuple[str, int], connection: Connection, tmp_path: Path) -> None:
+    numbers = list(csv.DictReader(io.StringIO(run("export", "--by-number").out.lstrip("\ufeff"))))
+    assert [(row["counterpart"], row["calls"]) for row in numbers] == [(THEIRS, "1")]
+    file = tmp_path / "numbers.csv"
+    assert run("--json", "export", "--by-number", "--out", file).json == {"file": str(file), "numbers": 1}
+
+    add_call(connection, 2, call_sid=f"{sid(1)} ", created_at="2026-01-02")
+    listed = run("--json", "conflicts").json["items"]
+    conflicts = list(csv.DictReader(io.StringIO(run("export", "--conflicts").out.lstrip("\ufeff"))))
+    assert listed and [row["kind"] for row in conflicts] == [item["kind"] for item in listed]
+    for words in (
+        ("--conflicts", "--cause", "unknown"),
+        ("--conflicts", "--by-number"),
+        ("--by-number", "--view", "stuck"),
+    ):
+        refused = run("export", *words)
+        assert refused.code == 2 and ("--conflicts" in refused.err or "--view" in refused.err)
+
+
 def test_a_file_that_cannot_be_finished_is_not_left(tmp_path: Path) -> None:
     from core.cli import exports
 

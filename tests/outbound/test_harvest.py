@@ -10,10 +10,12 @@ import pytest
 
 from core.app import build
 from core.errors import Unavailable
+from core.outbound.connection import QueueConnection
 from core.outbound.harvest import Harvest
 from core.outbound.jobs import ScheduleRequest
-from core.outbound.queue import STATES, RawJob
+from core.outbound.queue import STATES, OutboundQueue, RawJob
 from core.outbound.service import Calls, Parts
+from core.outbound.upkeep import Upkeep
 from core.outbound.worker import Pace
 from core.settings import Settings
 from tests.outbound.conftest import Line, until
@@ -121,3 +123,24 @@ def test_what_was_not_kept_is_kept_next_time(line: Line) -> None:
         harvest.collect()
     line.connection.execute("alter table away rename to job_results")
     assert harvest.collect() == 3
+
+
+def test_a_queue_that_stays_away_is_logged_once_however_often_it_is_tried(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = build(settings)
+    try:
+        known: dict[str, str] = {}
+
+        def nowhere() -> QueueConnection:
+            raise Unavailable("There is no queue.")
+
+        queue = OutboundQueue(nowhere, app.gateway, region="US")
+        for _ in range(3):
+            Upkeep(queue, app.gateway, known=known).once()
+        told = [record.message for record in caplog.records if "harvest" in record.message]
+        assert told == ["outbound harvest waits: unavailable"]
+        Upkeep(app.queue, app.gateway, known=known).once()
+        assert "outbound harvest goes on" in caplog.text
+    finally:
+        app.close()

@@ -137,3 +137,17 @@ def test_event_words(action: str, before: dict, after: dict, words: str) -> None
 def test_actor_words(source: str, words: str) -> None:
     event = LinkEvent(8, NOW, "ana", source, "link", "CAx", 2, {}, {})
     assert formatting.actor_words(event) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("number is empty", "Number is empty"),
+        ("leads.phone is empty", "leads.phone is empty"),
+        ("lead_id is 0", "lead_id is 0"),
+        ("gone.", "Gone."),
+        ("", ""),
+    ],
+)
+def test_sentences_begin_with_a_capital_and_names_stay_as_they_are(text: str, told: str) -> None:
+    assert formatting.sentence(text) == told

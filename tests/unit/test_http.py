@@ -109,6 +109,21 @@ def test_other_internal_paths_are_there() -> None:
     assert guarded().get("/_stcore/agents-of-change").status_code == 200
 
 
+def test_probes_are_answered_whatever_the_host_and_only_read() -> None:
+    client = guarded()
+    foreign = {"Host": "10.0.0.7:8501"}
+    for path in ("/healthz", "/readyz"):
+        assert client.get(path, headers=foreign).status_code == client.head(path, headers=foreign).status_code == 200
+        assert client.post(path, headers=foreign).status_code == 421
+        assert client.get(f"{path}/", headers=foreign).status_code == 421
+
+
+def test_programs_are_refused_in_json() -> None:
+    answer = guarded().get("/api/calls", headers={"Host": "evil.example"})
+    assert answer.status_code == 421
+    assert answer.json() == {"success": False, "error": "This address is not served here. Use the printed one."}
+
+
 def test_exempt_paths_are_open_to_any_host_and_only_they() -> None:
     client = guarded(exempt=("/call-events",))
     foreign = {"Host": "tunnel.example", "Origin": "https://evil.example"}

@@ -54,6 +54,11 @@ def test_whole_numbers_when_asked() -> None:
     assert "written (415) 555-0199" in told
 
 
+def test_a_direction_is_told_in_words() -> None:
+    told = summary.ticket(story(call=Call(SID, "unlinked", START, direction="outbound-api", to_number=NUMBER)))
+    assert "Outbound: no number to …0199" in told
+
+
 def test_a_call_of_which_little_is_known() -> None:
     call = Call("guide's sample", "history", START, lead_id=3)
     told = summary.ticket(story(call=call, detail=None, candidates=(), history=(), warning="It has not the form."))
