@@ -13,7 +13,7 @@ from typing import Any
 from core.access import Identity
 from core.errors import NotFound, PatchbayError, Unavailable
 from core.linking import Linking
-from core.linking.bulk import NotLinked
+from core.linking.bulk_work import NotLinked
 from core.model.records import LinkEvent
 from core.store.gateway import Gateway
 

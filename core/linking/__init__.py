@@ -3,8 +3,9 @@
 :class:`Linking` is the way in; the rest of what is exported here is what its methods take and give.
 """
 
-from core.linking.bulk import BatchStatus, BulkOutcome, BulkProgress, NotLinked
+from core.linking.bulk import BatchStatus, BulkOutcome
 from core.linking.bulk_plan import BulkPlan, Pair, Skip
+from core.linking.bulk_work import BulkProgress, NotLinked
 from core.linking.claims import Claim
 from core.linking.commands import Action, Command, Mode, Options
 from core.linking.conflicts import ConflictDetail, ConflictPage, Constraint, MergePreview, NormalisePreview, Side

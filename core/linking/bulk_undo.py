@@ -14,8 +14,9 @@ from typing import TypeAlias
 
 from core.errors import Busy, NotFound, Refused
 from core.linking import batch_preview, commands, fields
-from core.linking.bulk import SIDE_BY_SIDE, patiently
+from core.linking.bulk_work import SIDE_BY_SIDE
 from core.linking.commands import Command, Options
+from core.linking.patience import patiently
 from core.linking.results import BatchUndo, SkippedUndo
 from core.model.records import LinkEvent
 from core.store.gateway import Gateway

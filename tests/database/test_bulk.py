@@ -18,7 +18,7 @@ import pytest
 from core.access import Identity
 from core.app import App, build
 from core.errors import NotAllowed, NotFound
-from core.linking import BulkPlan, BulkProgress, Linking, NotLinked, Options, WorklistFilter, bulk
+from core.linking import BulkPlan, BulkProgress, Linking, NotLinked, Options, WorklistFilter, bulk, bulk_work
 from core.model.records import LinkEvent
 from core.settings import Settings
 from core.store.server_files import reachable_binaries
@@ -168,7 +168,7 @@ def test_cancel_stops_between_two_calls(app: App, connection: Connection, full: 
     def stop(at: BulkProgress) -> None:
         if at.done == 30:
             assert app.linking.acting_as(BEN).cancel_batch(batch).cancelled_by == "ben"
-            time.sleep(bulk.BEAT_SECONDS + 0.1)
+            time.sleep(bulk_work.BEAT_SECONDS + 0.1)
 
     outcome = app.linking.carry_out(batch, progress=stop)
 

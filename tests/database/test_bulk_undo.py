@@ -8,7 +8,7 @@ import pytest
 
 from core.app import App
 from core.errors import BadInput, DatabaseDown, NotFound
-from core.linking import Options, bulk, commands
+from core.linking import Options, commands, patience
 from core.linking.bulk_undo import UndoProgress
 
 BATCH, UNDO = str(uuid.UUID(int=21)), str(uuid.UUID(int=22))
@@ -93,7 +93,7 @@ def test_the_preview_tells_how_far_it_is(world: App, monkeypatch: pytest.MonkeyP
 def test_a_database_that_stays_away_ends_it_and_the_rest_is_done_later(
     world: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.0)
     run, left = commands.run, iter(range(20))
 
     def until_it_is_away(*args: Any, **kwargs: Any) -> Any:

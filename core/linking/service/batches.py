@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from core.access.identity import need_writer
-from core.linking import batch_preview, bulk, bulk_plan, bulk_undo, commands
+from core.linking import batch_preview, bulk, bulk_plan, bulk_undo, bulk_work, commands
 from core.linking.batch_preview import BatchPreview
-from core.linking.bulk import BatchStatus, BulkOutcome, NotLinked
+from core.linking.bulk import BatchStatus, BulkOutcome
 from core.linking.bulk_plan import BulkPlan
 from core.linking.bulk_undo import BulkUndo
+from core.linking.bulk_work import NotLinked
 from core.linking.commands import Options
 from core.linking.results import BatchUndo
 from core.linking.service.calls import Calls
@@ -51,7 +52,7 @@ class Batches(Calls, Judging):
         batch_id: str,
         options: Options = Options(),  # noqa: B008 - frozen
         *,
-        progress: bulk.Told = lambda progress: None,
+        progress: bulk_work.Told = lambda progress: None,
     ) -> BulkOutcome:
         """Link what is open of a batch, one transaction a call, each as planned or not at all.
 
@@ -62,14 +63,14 @@ class Batches(Calls, Judging):
         """
         need_writer(self._identity)
         actor = self._actor(options.actor)
-        return bulk.carry_out(self._gateway, batch_id, self._settings, self._now, actor=actor, progress=progress)
+        return bulk_work.carry_out(self._gateway, batch_id, self._settings, self._now, actor=actor, progress=progress)
 
     def apply(
         self,
         plan: BulkPlan,
         options: Options = Options(),  # noqa: B008 - frozen
         *,
-        progress: bulk.Told = lambda progress: None,
+        progress: bulk_work.Told = lambda progress: None,
     ) -> BulkOutcome:
         """Carry a plan out: :meth:`begin_batch` and :meth:`carry_out`. ``undo_batch`` takes it back."""
         return self.carry_out(self.begin_batch(plan, options), options, progress=progress)
@@ -147,4 +148,4 @@ class Batches(Calls, Judging):
         """
         need_writer(self._identity)
         options = Options(reason=reason, request_id=request_id)
-        return bulk.link_one(self._gateway, self.call(call_sid), self._settings, options, actor=self._actor())
+        return bulk_work.link_one(self._gateway, self.call(call_sid), self._settings, options, actor=self._actor())
