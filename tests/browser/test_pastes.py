@@ -80,12 +80,9 @@ def test_the_lookup_and_the_search_find_sids_in_a_log(server: Server, open_page:
 
 def test_nothing_is_done_for_a_reason_that_does_not_fit(server: Server, open_page: OpenPage, world: App) -> None:
     page = open_page(server, f"/lookup?q={SEVERAL}")
-    page.get_by_role("button", name="Set aside…").click()
-    page.keyboard.press("Escape")
-    idle(page)
+    dialog = page.get_by_role("dialog")
     field(page, "Link to lead").fill("1")
     page.get_by_role("button", name="Link…").click()
-    dialog = page.get_by_role("dialog")
     box = dialog.get_by_label("Reason")
     box.click()
     page.keyboard.insert_text(WORDS)

@@ -32,15 +32,19 @@ LONGEST_STATEMENT = 3.0
 
 _OURS = re.compile(r"patchbay_|link_call|relink_call|unlink_call|set_aside_call|restore_call|undo_link_event")
 _CHAIN = """
-select count(*) from (
-  select before -> 'leads' -> s as was, lag(after -> 'leads' -> s) over (partition by s order by id) as left_at
-  from link_events, jsonb_object_keys(after -> 'leads') as s) as slot
-where was is distinct from left_at and left_at is not null
-union all
-select count(*) from (
-  select before -> 'call_lead' as was, lag(after -> 'call_lead') over (partition by call_sid order by id) as left_at
-  from link_events) as link
+with slot as (
+  select id, 'slot of lead ' || s as whose, before -> 'leads' -> s as was,
+    lag(after -> 'leads' -> s) over before_it as left_at, lag(id) over before_it as after_id
+  from link_events, jsonb_object_keys(after -> 'leads') as s window before_it as (partition by s order by id)),
+link as (
+  select id, 'lead of call ' || call_sid, before -> 'call_lead', lag(after -> 'call_lead') over before_it,
+    lag(id) over before_it
+  from link_events window before_it as (partition by call_sid order by id))
+select whose, was, left_at, (select jsonb_agg(to_jsonb(e) - '{evidence,request,lead_ids,actor}'::text[] order by e.id)
+    from link_events e where e.id between broken.after_id and broken.id) as events
+from (select * from slot union all select * from link) as broken
 where was is distinct from left_at and left_at is not null"""
+"""Events that do not begin where the one before them, about the same slot or the same call, ended; and all between."""
 
 
 @dataclass
@@ -80,7 +84,9 @@ class Report:
         if missed:
             desk.rebuild()
         else:
-            assert [row[0] for row in desk.sql(_CHAIN)] == [0, 0], "an event does not begin where the one before ended"
+            broken = desk.sql(_CHAIN).fetchall()
+            print(*broken, sep="\n")  # whole: an assertion's message is cut
+            assert broken == [], "an event does not begin where the one before ended"
         assert desk.drift() == []
         assert desk.rebuild() == NOTHING_TO_REPAIR
 
