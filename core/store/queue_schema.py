@@ -29,8 +29,8 @@ def make_queue_schema(database_url: str, schema: str) -> None:
     try:
         with psycopg.connect(conninfo, autocommit=True, connect_timeout=3) as connection:
             connection.execute(_MAKE.format(schema=schema).encode())
-    except psycopg.errors.DuplicateSchema:
-        return  # another process was faster
+    except (psycopg.errors.DuplicateSchema, psycopg.errors.UniqueViolation):
+        return  # another process was faster, or as fast: then the catalog's own index says so
     except psycopg.OperationalError as failure:
         raise connect_failure(conninfo, failure) from failure
     except psycopg.Error as failure:
