@@ -11,10 +11,9 @@ from html import escape
 
 import streamlit as st
 
-from core.access.identity import VIEWERS_READ
 from core.linking.batch_preview import BatchPreview
 from core.linking.results import SkippedUndo
-from dashboard import bulk_undo, bulk_undo_runs, formatting, identity, links, reads, remedies, state, typed
+from dashboard import bulk_undo, bulk_undo_runs, formatting, go_ahead, identity, links, reads, remedies, state, typed
 from dashboard.bulk_undo_runs import UndoRun
 from dashboard.guard import guarded
 from pages.activity import panel
@@ -133,8 +132,8 @@ def _tell(show_bar: Callable[..., object]) -> Callable[[int, int], None]:
 
 
 def _confirm(seen: BatchPreview) -> None:
-    barred, count = not identity.may_write(), len(seen.undoable)
-    if state.value(GO) and not barred and typed.reason_fits("undoing.reason"):
+    count = len(seen.undoable)
+    if go_ahead.asked(GO, "undoing.reason"):
         reason = (state.value("undoing.reason") or "").strip() or None
         actor = identity.current_actor().name
         run = bulk_undo_runs.start(identity.linking(), seen.batch_id, reason, actor=actor, total=count)
@@ -144,15 +143,13 @@ def _confirm(seen: BatchPreview) -> None:
         st.rerun()
     state.set_value(GO, None)
     fits = typed.reason("undoing.reason", width=340)
-    st.button(
+    go_ahead.button(
         f"Undo {formatting.count(count, 'change')}",
         key="undoing.do",
-        type="primary",
+        order=GO,
         icon=":material/undo:",
-        on_click=state.set_value,
-        args=(GO, True),
-        disabled=barred or not fits,
-        help=VIEWERS_READ if barred else "It can be stopped and carried on; what is undone by then stays undone",
+        says="It can be stopped and carried on; what is undone by then stays undone",
+        fits=fits,
     )
 
 

@@ -12,10 +12,10 @@ from typing import cast
 
 import streamlit as st
 
-from core.access.identity import VIEWERS_READ
 from core.outbound.board import FITTING, Action, BoardPage, Entry, obstacle
 from dashboard import (
     formatting,
+    go_ahead,
     grid,
     identity,
     links,
@@ -161,23 +161,19 @@ def _chosen() -> str:
 
 
 def _confirm(action: Action, would: Sequence[Entry], left_out: int) -> None:
-    barred = not identity.may_write()
-    if state.value(GO) and not barred:
+    if go_ahead.asked(GO):
         keys = [entry.key for entry in would]
         run = queue_runs.start(queue_reads.board(), action, keys, chosen=_chosen(), left_out=left_out)
         _forget()
         kept = {name: value for name, value in links.params().items() if name != "bulk"}
         links.write_params({**kept, "run": (run.run_id,)})
         st.rerun()
-    st.button(
+    go_ahead.button(
         f"{queue_words.BULK_WORDS[action]} {formatting.count(len(would), 'job')}",
         key="queue.bulk_do",
-        type="primary",
+        order=GO,
         icon=queue_words.ACTION_ICONS[action],
-        on_click=state.set_value,
-        args=(GO, True),
-        disabled=barred,
-        help=VIEWERS_READ if barred else "It can be stopped; what is done by then stays done",
+        says="It can be stopped; what is done by then stays done",
     )
 
 

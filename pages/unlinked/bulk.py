@@ -16,7 +16,7 @@ from core.access.identity import VIEWERS_READ
 from core.errors import NotFound
 from core.linking import BatchStatus, BulkPlan, Options, WorklistPage
 from core.linking.bulk_plan import MIN_CONFIDENCES, Pick, chosen_words
-from dashboard import bulk, bulk_runs, formatting, identity, links, reads, state, typed, viewer
+from dashboard import bulk, bulk_runs, formatting, go_ahead, identity, links, reads, state, typed, viewer
 from dashboard.guard import guarded
 from pages.unlinked import filters, table
 
@@ -135,7 +135,7 @@ def _preview() -> None:
         )
         st.button("Look again", key="bulk.again", type="tertiary", icon=":material/refresh:", on_click=_forget)
     plan = _plan(pick)
-    if state.value(APPLY) and plan.pairs and identity.may_write() and typed.reason_fits("bulk.reason"):
+    if go_ahead.asked(APPLY, "bulk.reason") and plan.pairs:
         _start(plan)
     state.set_value(APPLY, None)
     if plan.pairs and identity.may_write():
@@ -180,15 +180,13 @@ def _tell(say: Callable[[str], object]) -> Callable[[int], None]:
 
 def _confirm(plan: BulkPlan) -> None:
     fits = typed.reason("bulk.reason", placeholder="Goes into the link history of every call", width=340)
-    st.button(
+    go_ahead.button(
         f"Link {formatting.count(len(plan.pairs), 'call')}",
         key="bulk.do",
-        type="primary",
+        order=APPLY,
         icon=":material/link:",
-        on_click=state.set_value,
-        args=(APPLY, True),
-        disabled=not fits,
-        help="One batch: it can be stopped, and one undo takes it back",
+        says="One batch: it can be stopped, and one undo takes it back",
+        fits=fits,
     )
 
 

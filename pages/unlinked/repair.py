@@ -10,11 +10,10 @@ from typing import cast
 
 import streamlit as st
 
-from core.access.identity import VIEWERS_READ
 from core.linking import Options, WorklistFilter
 from core.telephony import BulkRepair
 from core.telephony.repair import WHICH, Which
-from dashboard import bulk_undo, formatting, identity, links, reads, repair_runs, repair_twilio, state, typed
+from dashboard import bulk_undo, formatting, go_ahead, identity, links, reads, repair_runs, repair_twilio, state, typed
 from dashboard.guard import guarded
 from dashboard.repair_runs import RepairRun
 from pages.unlinked import filters
@@ -87,20 +86,17 @@ def _preview() -> None:
     )
     if not total:
         return
-    barred = not identity.may_write()
-    if state.value(GO) and not barred and typed.reason_fits("unlinked.repair_reason"):
+    if go_ahead.asked(GO, "unlinked.repair_reason"):
         _start(which)
     state.set_value(GO, None)
     fits = typed.reason("unlinked.repair_reason", width=340)
-    st.button(
+    go_ahead.button(
         f"Ask Twilio about {formatting.count(total, 'call')}",
         key="repair_all.do",
-        type="primary",
+        order=GO,
         icon=":material/sync:",
-        on_click=state.set_value,
-        args=(GO, True),
-        disabled=barred or not fits,
-        help=VIEWERS_READ if barred else "It can be stopped; what is filled by then stays filled",
+        says="It can be stopped; what is filled by then stays filled",
+        fits=fits,
     )
 
 
