@@ -22,7 +22,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from core.app import App
 from tests.contract.absence import leave_out
@@ -51,6 +51,8 @@ IDLE = """() => {
     return app?.dataset.testScriptState === 'notRunning' && app?.dataset.testConnectionState === 'CONNECTED'
         && !document.querySelector('[data-testid="stSkeleton"]');
 }"""
+
+expect.set_options(timeout=15_000)  # shared machines are slow now and then
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -197,6 +199,11 @@ def idle(page: Page) -> None:
     """Wait until the page has run and shows everything."""
     page.wait_for_timeout(60)
     page.wait_for_function(IDLE, timeout=20_000)
+
+
+def shown(page: Page, words: str | re.Pattern[str]) -> Locator:
+    """The first place that people see with these words: a table's canvas has its cells in the page too, unseen."""
+    return page.get_by_text(words).filter(visible=True).first
 
 
 def press(page: Page, name: str, *, within: str | None = None) -> None:

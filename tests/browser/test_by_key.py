@@ -13,7 +13,7 @@ from core.app import App, build
 from core.linking import WorklistFilter
 from core.settings import Settings
 from core.store.migrate import migrate
-from tests.browser.conftest import OpenPage, Server, idle, pick_row, press
+from tests.browser.conftest import OpenPage, Server, idle, pick_row, press, shown
 from tests.contract.rest import SECRET_KEY, prepare, serving
 from tests.database.conftest import Cluster
 from tests.sign_in import printed_link
@@ -77,7 +77,7 @@ def find_link_and_undo(page: Page, app: App) -> tuple[str, int]:
     expect(page.get_by_test_id("stToast")).to_contain_text(f"linked to lead {lead}")
     assert app.linking.story(sid).call.lead_id == lead
     press(page, "Undo")
-    expect(page.get_by_text("Undone: the call is unlinked again.").first).to_be_visible()
+    expect(shown(page, "Undone: the call is unlinked again.")).to_be_visible()
     assert app.linking.story(sid).call.lead_id is None
     return sid, lead
 
@@ -113,4 +113,4 @@ def look_up_a_pasted_log_line(page: Page, sid: str) -> None:
     page.keyboard.press("Enter")
     idle(page)
     expect(page).to_have_url(re.compile(f"/lookup\\?q={sid}$"))
-    expect(page.get_by_text("Linked to lead").first).to_be_visible()
+    expect(shown(page, "Linked to lead")).to_be_visible()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.app import App
-from tests.browser.conftest import OpenPage, Server, idle
+from tests.browser.conftest import OpenPage, Server, idle, shown
 from tests.browser.test_accessibility import violations
 from tests.database.conftest import GUIDE_TABLES, Cluster
 
@@ -81,7 +81,7 @@ def test_without_a_schema_the_machines_user_is_shown_what_to_run(
         expect(page.get_by_text("python -m core migrate", exact=True)).to_be_visible()
         page.get_by_role("button", name="Show all migrations as one script").click()
         idle(page)
-        expect(page.get_by_text("create table if not exists public.calls").first).to_be_visible()
+        expect(shown(page, "create table if not exists public.calls")).to_be_visible()
         assert violations(page) == []
     finally:
         server.stop()

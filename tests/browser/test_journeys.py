@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from core.app import App, build
 from core.linking import Options
 from core.settings import Settings
-from tests.browser.conftest import OpenPage, Server, idle, pick_row, press
+from tests.browser.conftest import OpenPage, Server, idle, pick_row, press, shown
 from tests.database.conftest import Cluster
 from tests.ui.conftest import FORMAT
 
@@ -103,9 +103,9 @@ def test_find_an_unlinked_call_link_it_and_undo(town: Town, open_page: OpenPage)
     expect(page.get_by_test_id("stToast")).to_contain_text(f"linked to lead {lead}")
     assert town.lead_of(older) == lead
     expect(page).not_to_have_url(re.compile("call="))
-    expect(page.get_by_text(newer).first).to_be_visible()
+    expect(shown(page, newer)).to_be_visible()
     press(page, "Undo")
-    expect(page.get_by_text("Undone: the call is unlinked again.").first).to_be_visible()
+    expect(shown(page, "Undone: the call is unlinked again.")).to_be_visible()
     assert town.lead_of(older) is None
 
 
@@ -165,7 +165,7 @@ def test_filters_live_in_the_address_and_back_leads_back(town: Town, open_page: 
     page.get_by_role("option", name="inbound").click()
     idle(page)
     expect(page).to_have_url(re.compile("direction=inbound"))
-    expect(page.get_by_text(sid).first).to_be_visible()
+    expect(shown(page, sid)).to_be_visible()
     shared = page.url
     page.get_by_role("link", name="Open in Call lookup").click()
     expect(page).to_have_url(re.compile(f"/lookup\\?q={sid}"))
@@ -233,7 +233,7 @@ def test_a_change_from_elsewhere_shows_after_refresh(town: Town, open_page: Open
     town.app.linking.link(sid, lead, Options(actor="dana"))
     press(page, "Refresh")
     expect(page.get_by_text(f"Linked to lead {lead} · current call")).to_be_visible()
-    expect(page.get_by_text("dana ·").first).to_be_visible()
+    expect(shown(page, "dana ·")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from core.app import App
 from core.inbound import StatusCallback, save_callback, save_line
 from core.linking import Options
-from tests.browser.conftest import OpenPage, Server, idle
+from tests.browser.conftest import OpenPage, Server, idle, shown
 from tests.browser.test_accessibility import violations
 from tests.ui.conftest import ANA
 
@@ -85,7 +85,7 @@ def test_an_open_call_grows_and_settles_when_it_is_over(server: Server, open_pag
     expect(page.locator(".st-key-panel_link")).to_contain_text("Open lead 1 with all its calls", timeout=SEEN_MS + 1000)
     reported(world, "completed", seconds=42)
     expect(page.get_by_text("Live ·")).to_have_count(0, timeout=SEEN_MS + 1000)
-    expect(page.get_by_text("42s").first).to_be_visible()
+    expect(shown(page, "42s")).to_be_visible()
     idle(page)
     assert talk_of.messages > 0
     page.wait_for_timeout(500)

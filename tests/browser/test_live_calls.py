@@ -23,7 +23,7 @@ from streamdouble.session import Session, SessionConfig, SessionResult
 from twilio.request_validator import RequestValidator
 
 from core.app import App
-from tests.browser.conftest import OpenPage, Server, idle
+from tests.browser.conftest import OpenPage, Server, idle, shown
 from tests.inbound.realtime import LOUD, SILENT, Realtime, realtime
 from tests.telephony.twilio_server import ACCOUNT, OURS, TOKEN, LocalTwilio
 from tests.ui.conftest import ANA, CLEO
@@ -148,7 +148,7 @@ def test_an_inbound_call_is_seen_live_and_ends_linked(
     assert post(f"{server.url}/call-events", ended).status_code == 200
     expect(page.get_by_text("Live ·")).to_have_count(0, timeout=6000)
     idle(page)
-    expect(page.get_by_text(f"Linked to lead {CLEO} · current call").first).to_be_visible()
+    expect(shown(page, f"Linked to lead {CLEO} · current call")).to_be_visible()
     expect(page.get_by_label("Transcript", exact=True).get_by_role("listitem")).to_have_count(2)
     slot = connection.execute("select call_sid from leads where id = %s", (CLEO,)).fetchone()
     assert slot == (SID,)
@@ -188,7 +188,7 @@ def test_a_scheduled_call_is_dialled_spoken_seen_live_and_becomes_current(
     speaking.end()
     twilio.say(call_sid, "completed", duration=20)
     expect(page.get_by_text("Live ·")).to_have_count(0, timeout=6000)
-    expect(page.get_by_text(re.compile(f"Linked to lead {ANA} · current call")).first).to_be_visible()
+    expect(shown(page, re.compile(f"Linked to lead {ANA} · current call"))).to_be_visible()
     expect(page.get_by_label("Stages of the call")).to_contain_text("Twilio reported completed, 20s.")
     assert "Good morning from Kestrel" in openai.of("response.create")[0]["response"]["instructions"]
     assert len(twilio.state.options) == 1

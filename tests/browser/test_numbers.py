@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.app import App
-from tests.browser.conftest import OpenPage, Server, press
+from tests.browser.conftest import OpenPage, Server, press, shown
 from tests.browser.test_accessibility import visited
 from tests.ui.conftest import ANA, BEN, CURRENT, SEVERAL
 
@@ -38,7 +38,7 @@ def test_rule_about_a_number_and_end_the_rule(world: App, server: Server, open_p
     expect(page.get_by_role("dialog")).to_contain_text("never linked automatically")
     page.get_by_role("textbox", name="Reason").fill("The front desk")
     press(page, "Set this rule", within="dialog")
-    expect(page.get_by_text("The front desk").first).to_be_visible()
+    expect(shown(page, "The front desk")).to_be_visible()
     rule = world.linking.number(SHARED).rule
     assert rule is not None and (rule.verdict, rule.reason) == ("switchboard", "The front desk")
     press(page, "End this rule…")
@@ -51,23 +51,23 @@ def test_a_rejected_link_is_given_to_the_lead_that_was_meant(
     contested: App, server: Server, open_page: OpenPage
 ) -> None:
     page = open_page(server, "/conflicts?kind=rejected_link")
-    expect(page.get_by_text("must have hit the UNIQUE constraint").first).to_be_visible()
-    expect(page.get_by_text("The result of job 508").first).to_be_visible()
+    expect(shown(page, "must have hit the UNIQUE constraint")).to_be_visible()
+    expect(shown(page, "The result of job 508")).to_be_visible()
     press(page, f"It belongs to lead {BEN}…")
     expect(page.get_by_role("dialog")).to_contain_text("Ben Hall")
     press(page, f"It belongs to lead {BEN}", within="dialog")
-    expect(page.get_by_text("No conflicts").first).to_be_visible()
+    expect(shown(page, "No conflicts")).to_be_visible()
     assert contested.linking.call(CURRENT).lead_id == BEN
 
 
 def test_a_suspect_link_beside_the_better_lead(contested: App, server: Server, open_page: OpenPage) -> None:
     page = open_page(server, "/unlinked?view=suspect")
     expect(page.get_by_role("heading", name="Which lead is right?")).to_be_visible()
-    expect(page.get_by_text("linked now").first).to_be_visible()
-    expect(page.get_by_text("fits better").first).to_be_visible()
+    expect(shown(page, "linked now")).to_be_visible()
+    expect(shown(page, "fits better")).to_be_visible()
     press(page, "The link is right…")
     press(page, f"Yes, keep lead {ANA}", within="dialog")
-    expect(page.get_by_text("No suspect link").first).to_be_visible()
+    expect(shown(page, "No suspect link")).to_be_visible()
     assert contested.linking.call(CURRENT).suspect is None and contested.linking.conflicts().total == 0
 
 

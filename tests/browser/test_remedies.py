@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from core.app import App
 from core.linking import Options
-from tests.browser.conftest import OpenPage, Server, idle, press
+from tests.browser.conftest import OpenPage, Server, idle, press, shown
 from tests.ui.conftest import ANA, BEN, CLEO, CURRENT, FORMAT, NOBODY, OLDER, SEVERAL
 from tests.ui.test_conflicts import CONTRADICTION, DUPLICATES, NOTES, VARIANT, VARIANTS
 
@@ -41,7 +41,7 @@ def confirm_and_undo(page: Page, words: str, toast: str) -> None:
     press(page, words, within="dialog")
     expect(page.get_by_test_id("stToast").first).to_contain_text(toast)
     press(page, "Undo")
-    expect(page.get_by_text("Undone:").first).to_be_visible()
+    expect(shown(page, "Undone:")).to_be_visible()
 
 
 def test_merge_duplicate_rows_and_undo(
@@ -80,7 +80,7 @@ def test_normalise_a_sid_and_undo(
     expect(page.get_by_test_id("stToast").first).to_contain_text("The rows carry")
     assert count_rows(connection, NOBODY) == 2
     press(page, "Undo")
-    expect(page.get_by_text("Undone:").first).to_be_visible()
+    expect(shown(page, "Undone:")).to_be_visible()
     assert count_rows(connection, VARIANT) == 1
 
 
@@ -114,7 +114,7 @@ def test_undo_one_change_and_a_batch_from_the_ledger(world: App, server: Server,
     page = open_page(server, f"/activity?event={event.id}")
     press(page, "Undo…")
     press(page, "Undo this change", within="dialog")
-    expect(page.get_by_text("Undone: the call is unlinked again.").first).to_be_visible()
+    expect(shown(page, "Undone: the call is unlinked again.")).to_be_visible()
     assert world.linking.story(FORMAT).call.lead_id is None
     for sid, lead in ((FORMAT, BEN), (OLDER, ANA)):
         world.linking.link(sid, lead, Options(batch_id=BATCH))
@@ -123,8 +123,8 @@ def test_undo_one_change_and_a_batch_from_the_ledger(world: App, server: Server,
     idle(page)
     press(page, "Undo the whole batch…")
     press(page, "Undo the batch", within="dialog")
-    expect(page.get_by_text("Undone: 1 change; 1 change skipped.").first).to_be_visible()
-    expect(page.get_by_text("CA11…1111, linked to lead 2").first).to_be_visible()
+    expect(shown(page, "Undone: 1 change; 1 change skipped.")).to_be_visible()
+    expect(shown(page, "CA11…1111, linked to lead 2")).to_be_visible()
     assert world.linking.story(OLDER).call.lead_id is None
 
 

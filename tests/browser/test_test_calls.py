@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from core.app import App
 from core.outbound.jobs import ScheduleRequest
-from tests.browser.conftest import OpenPage, Server, idle, press
+from tests.browser.conftest import OpenPage, Server, idle, press, shown
 from tests.browser.test_accessibility import violations
 from tests.ui.conftest import ANA, BEN, CURRENT
 
@@ -157,6 +157,6 @@ def test_a_delayed_job_is_done_now_and_found_by_its_lead(world: App, played: Ser
     page.get_by_label("Find jobs").fill("lead 1")
     page.get_by_label("Find jobs").press("Enter")
     idle(page)
-    expect(page.get_by_text(job.job_id).first).to_be_visible()
+    expect(shown(page, job.job_id)).to_be_visible()
     assert page.url.endswith("/queue?q=lead+1")
     expect(page.get_by_text(re.compile("completed:|✓ completed")).first).to_be_attached(timeout=15_000)
