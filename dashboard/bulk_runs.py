@@ -37,7 +37,7 @@ def _work(linking: Linking, batch_id: str) -> None:
     try:
         linking.carry_out(batch_id)
     except PatchbayError as error:
-        log.warning("bulk link %s stopped: %s (%s)", batch_id, error.message, error.code)
+        log.warning("bulk link %s stopped: %s", batch_id, error.code)
     except Exception:
         log.exception("bulk link %s stopped unexpectedly", batch_id)
     finally:

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from core.errors import PatchbayError
 from core.linking import Linking, Options
 from core.linking.bulk_undo import BulkUndo, UndoProgress
+from dashboard.runs_kept import forget_old
 
 log = logging.getLogger("patchbay.bulk")
-MOST_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,7 @@ def start(linking: Linking, batch_id: str, reason: str | None, *, actor: str, to
             return going.undo_id
         run = UndoRun(batch_id, str(uuid.uuid4()), actor, reason, datetime.now(UTC), total=total)
         _runs[run.undo_id] = run
-        for old in list(_runs)[: max(len(_runs) - MOST_KEPT, 0)]:
-            del _runs[old]
+        forget_old(_runs, lambda run: run.ended)
     _begin(linking, run)
     return run.undo_id
 
@@ -120,7 +119,7 @@ def _work(linking: Linking, run: UndoRun) -> None:
         done, skipped = len(found.outcome.undone) + len(found.outcome.skipped), len(found.outcome.skipped)
         _note(run.undo_id, outcome=found, done=done, skipped=skipped, total=done + found.left)
     except PatchbayError as error:
-        log.warning("undo %s stopped: %s (%s)", run.undo_id, error.message, error.code)
+        log.warning("undo %s stopped: %s", run.undo_id, error.code)
         _note(run.undo_id, problem=error.message)
     except Exception as error:
         log.exception("undo %s ended unexpectedly", run.undo_id)

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 
 from core.errors import NotFound, PatchbayError, Refused
 from core.outbound.board import Action, Board
+from dashboard.runs_kept import forget_old
 
 log = logging.getLogger("patchbay.queue")
 
-MOST_KEPT = 100
 FAILURES_THAT_END_IT = 3
 """So many failures of the queue in a row: it is away, and the rest would only wait for it."""
 
@@ -63,8 +63,7 @@ def start(board: Board, action: Action, keys: Sequence[str], *, chosen: str, lef
     run = Run(uuid.uuid4().hex[:12], action, chosen, actor, tuple(keys), left_out, datetime.now(UTC))
     with _lock:
         _runs[run.run_id] = run
-        for old in list(_runs)[: max(len(_runs) - MOST_KEPT, 0)]:
-            del _runs[old]
+        forget_old(_runs, lambda run: run.ended_at is not None)
     threading.Thread(target=_work, args=(board, run), name=f"queue-{run.run_id}", daemon=True).start()
     return run
 

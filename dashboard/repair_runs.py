@@ -15,9 +15,9 @@ from core.errors import PatchbayError
 from core.linking import Options
 from core.telephony import BulkRepair, Repair
 from core.telephony.repair import Which
+from dashboard.runs_kept import forget_old
 
 log = logging.getLogger("patchbay.repair")
-MOST_KEPT = 50
 
 
 class _Stopped(Exception):
@@ -61,8 +61,7 @@ def start(repair: Repair, which: Which, options: Options, judge: Callable[[], ob
                 return run.batch_id
         batch_id = str(uuid.uuid4())
         _runs[batch_id] = RepairRun(batch_id, which, options.actor or "", datetime.now(UTC))
-        for old in list(_runs)[: max(len(_runs) - MOST_KEPT, 0)]:
-            del _runs[old]
+        forget_old(_runs, lambda run: run.ended)
     work = threading.Thread(
         target=_work, args=(repair, which, batch_id, options, judge), name=f"repair-{batch_id}", daemon=True
     )

@@ -13,6 +13,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from core.log_records import leave_texts_out
+
 hypothesis.settings.register_profile("patchbay", deadline=None)  # shared machines are slow now and then
 hypothesis.settings.load_profile("patchbay")
 
@@ -23,6 +25,7 @@ _not_run = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    leave_texts_out()  # as every entry point does
     config.stash[_not_run] = []
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.errors import PatchbayError
+from core.log_records import leave_texts_out
 from core.settings import Settings, wants_tracebacks
 
 INTERRUPTED = 130
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = False
+    leave_texts_out()
     try:
         from core.cli.parser import parse, wants_json
 

@@ -21,6 +21,7 @@ from core.http.health import ROUTES
 from core.http.hosts import HostGuard, accepted_hosts
 from core.http.outbound import Calling
 from core.http.telephony_upkeep import TelephonyUpkeep
+from core.log_records import leave_texts_out
 from core.settings import Settings
 
 
@@ -32,6 +33,7 @@ def server_parts(warm: Sequence[str] = (), pages: Sequence[Path] = ()) -> dict[s
         scripts that stand in them may run.
     :raises core.errors.BadInput: when the environment has a value that cannot be meant.
     """
+    leave_texts_out()
     settings = Settings.load()
     door = sign_in(settings, application.shared_access, pages=pages, signed=SIGNED_PATHS)
     arrivals = Arrivals(settings)
