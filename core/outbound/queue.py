@@ -154,6 +154,14 @@ class OutboundQueue:
         """As :meth:`jobs`, as BullMQ has them: for the harvest only, credentials and all."""
         return self._use(lambda queue: bull.page(queue, state, offset, limit), seconds=30.0)[1]
 
+    def under_way(self, number: str) -> tuple[Job, ...]:
+        """Jobs to a number that some worker, also the backend's own, does at this moment; among the newest 1000.
+
+        :param number: in E.164.
+        """
+        active = self.jobs("active", limit=LARGEST_PAGE).jobs
+        return tuple(job for job in active if phone.normalise(job.to or "", self._region).e164 == number)
+
     def job(self, job_id: str) -> Job | None:
         """One job, or None when the queue does not have it."""
         raw = self._use(lambda queue: bull.read(queue, _text(job_id)))

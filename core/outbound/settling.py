@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from core.linking.fields import moment
 from core.outbound.attempts import Attempt, Attempts, State
 from core.outbound.carrier import Carrier, CarrierCall
+from core.outbound.harvest import Harvest
+from core.outbound.queue import OutboundQueue
 from core.store.gateway import Gateway, Where
 
 CLOCKS_DIFFER = timedelta(seconds=5)
@@ -26,10 +28,15 @@ log = logging.getLogger(__name__)
 
 
 class Settling:
-    """Asks the carrier about open attempts, each now and then. For one thread."""
+    """Asks the carrier about open attempts, each now and then. For one thread.
 
-    def __init__(self, gateway: Gateway, carrier: Carrier) -> None:
+    :param queue: where other workers, the backend's too, take their jobs.
+    :param harvest: keeps what they have finished, so that their calls are known as theirs.
+    """
+
+    def __init__(self, gateway: Gateway, carrier: Carrier, queue: OutboundQueue, harvest: Harvest) -> None:
         self._gateway, self._carrier = gateway, carrier
+        self._queue, self._harvest = queue, harvest
         self._attempts = Attempts(gateway)
         self._asked: dict[str, tuple[int, float]] = {}
 
@@ -37,7 +44,7 @@ class Settling:
         """Ask about attempts that are open. Returns how many were settled.
 
         :param everything: also those that were asked about a moment ago.
-        :raises core.errors.Unavailable: when carrier or database do not answer.
+        :raises core.errors.Unavailable: when carrier, queue or database do not answer.
         """
         at = now or datetime.now(UTC)
         attempts = self._attempts.open()
@@ -56,8 +63,12 @@ class Settling:
         if attempt.to is None:
             return False
         listed = self._carrier.calls_to(attempt.to, attempt.claimed_at - CLOCKS_AT_WORST)
-        rivals = self._rivals(attempt, attempt.to)  # before what is taken: who places a call meanwhile is one or other
-        near = self._unclaimed([call for call in listed if _is_near(call, attempt)])
+        near = [call for call in listed if _is_near(call, attempt)]
+        rivals = 0
+        if near:  # rivals before what is taken: who places a call meanwhile is one or other
+            rivals = self._rivals(attempt, attempt.to)
+            self._harvest.collect()
+            near = self._unclaimed(near)
         calls = [call for call in near if _fits(call, attempt)]
         if len(calls) == 1 and not rivals:
             self._attempts.place(attempt.attempt_id, calls[0].call_sid, calls[0].created_at or attempt.claimed_at)
@@ -80,12 +91,12 @@ class Settling:
         tests = self._gateway.select("test_calls", columns=("at",), where=(*where, Where("via", "eq", "direct")))
         times = [other.claimed_at for other in others if other.state in ("dialling", "unknown")]
         times += [moment("at", row["at"]) for row in tests]
-        return sum(abs(at - attempt.claimed_at) <= DIALLED_WITHIN for at in times)
+        ours = {attempt.job_id, *(other.job_id for other in others)}
+        theirs = sum(job.job_id not in ours for job in self._queue.under_way(number))
+        return sum(abs(at - attempt.claimed_at) <= DIALLED_WITHIN for at in times) + theirs
 
     def _unclaimed(self, calls: Sequence[CarrierCall]) -> list[CarrierCall]:
         """Those that no other attempt, job or test call accounts for."""
-        if not calls:
-            return []
         sids = [call.call_sid for call in calls]
         taken = {
             row["call_sid"]

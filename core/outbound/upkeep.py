@@ -41,8 +41,8 @@ class Upkeep(threading.Thread):
     ) -> None:
         super().__init__(name="outbound-upkeep", daemon=True)
         self._attempts, self._journal = Attempts(gateway), journal
-        self._settling = Settling(gateway, carrier) if carrier is not None else None
         self._harvest = Harvest(queue, gateway)
+        self._settling = None if carrier is None else Settling(gateway, carrier, queue, self._harvest)
         self._pause = pause
         self._ending, self._wanted = threading.Event(), threading.Event()
         self._said = {} if known is None else known

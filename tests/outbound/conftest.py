@@ -24,8 +24,10 @@ import pytest
 
 from core.app import App, build
 from core.outbound.attempts import Attempt
+from core.outbound.harvest import Harvest
 from core.outbound.journal import Journal
 from core.outbound.processor import Processor
+from core.outbound.settling import Settling
 from core.outbound.worker import CallWorker, Pace
 from core.settings import Settings
 from tests.contract.absence import leave_out
@@ -64,6 +66,11 @@ class Line:
 
     def processor(self, carrier: Any = None) -> Processor:
         return Processor(self.app.attempts, carrier or self.app.carrier(), self.journal, region="US")
+
+    def settling(self, carrier: Any = None) -> Settling:
+        """Who asks the carrier, the peer unless another is given, what became of attempts."""
+        asked = carrier or self.app.carrier()
+        return Settling(self.app.gateway, asked, self.queue, Harvest(self.queue, self.app.gateway))
 
     def lead(self, name: str = "Ana", phone: str = "+14155550101", **columns: Any) -> int:
         names = ["name", "phone", *columns]

@@ -23,7 +23,6 @@ import pytest
 from core.outbound.attempts import Claim
 from core.outbound.jobs import QUEUE, ScheduleRequest
 from core.outbound.processor import Again, Taken
-from core.outbound.settling import Settling
 from tests import running
 from tests.outbound.carrier_peer import Request
 from tests.outbound.conftest import Line, until
@@ -93,7 +92,7 @@ def afterwards(line: Line, job_id: str, dials: int, state: str) -> None:
         run_again(line, job_id)
         time.sleep(0.3)
         line.until_finished(job_id, 40)
-    settling = Settling(line.app.gateway, line.app.carrier())
+    settling = line.settling()
     settling.settle(datetime.now(UTC) + LATER, everything=True)
     assert len(line.peer.dials) == dials
     assert line.attempt().state == state

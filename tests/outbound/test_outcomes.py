@@ -10,7 +10,6 @@ import pytest
 from core.errors import NotAllowed
 from core.outbound.carrier import Dialled
 from core.outbound.jobs import ScheduleRequest
-from core.outbound.settling import Settling
 from core.telephony.client import TwilioCarrier
 from tests.outbound.carrier_peer import Request
 from tests.outbound.conftest import Line, until
@@ -80,7 +79,7 @@ def test_what_may_have_been_dialled_is_never_dialled_again(line: Line, way: Any)
 def test_an_unknown_outcome_is_settled_by_asking(line: Line) -> None:
     line.peer.behave(NUMBER, lambda request: (request.dial(), request.dropped()))
     _failed(line)
-    assert Settling(line.app.gateway, line.app.carrier()).settle() == 1
+    assert line.settling().settle() == 1
     (dial,) = line.peer.dials
     assert (line.attempt().state, line.attempt().call_sid) == ("placed", dial["sid"])
     assert line.row("select call_sid, lead_status from leads") == (dial["sid"], "contacted")
@@ -106,7 +105,7 @@ def test_a_callback_for_no_attempt_changes_nothing(line: Line, attempt_id: str) 
 def test_what_the_carrier_does_not_know_was_not_dialled_and_a_person_may_try_again(line: Line) -> None:
     line.peer.behave(NUMBER, lambda request: request.dropped())
     failed = _failed(line)
-    settling = Settling(line.app.gateway, line.app.carrier())
+    settling = line.settling()
     assert settling.settle() == 0  # the carrier may not know it yet
     later = datetime.now(UTC) + timedelta(minutes=11)
     assert settling.settle(later, everything=True) == 1
@@ -121,7 +120,7 @@ def test_what_the_carrier_does_not_know_was_not_dialled_and_a_person_may_try_aga
 def test_two_calls_to_one_number_cannot_be_told_apart(line: Line) -> None:
     line.peer.behave(NUMBER, lambda request: (request.dial(), request.dial(), request.dropped()))
     _failed(line)
-    settling = Settling(line.app.gateway, line.app.carrier())
+    settling = line.settling()
     assert settling.settle(datetime.now(UTC) + timedelta(hours=1)) == 0
     attempt = line.attempt()
     assert attempt.state == "unknown" and "2 calls" in (attempt.problem or "")
@@ -133,7 +132,7 @@ def test_calls_of_other_jobs_are_not_taken_for_this_one(line: Line) -> None:
         line.until_finished(job.job_id)
     line.peer.behave(NUMBER, lambda request: request.dropped())
     _failed(line, ScheduleRequest(to=NUMBER))
-    assert Settling(line.app.gateway, line.app.carrier()).settle(datetime.now(UTC) + timedelta(minutes=11)) == 1
+    assert line.settling().settle(datetime.now(UTC) + timedelta(minutes=11)) == 1
     states = line.connection.execute("select state from call_attempts order by claimed_at").fetchall()
     assert states == [("placed",), ("not_dialled",)]
 

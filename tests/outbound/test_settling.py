@@ -1,15 +1,16 @@
 """Which call is whose: what the carrier lists is taken for an attempt's only where nobody else can have dialled it."""
 
+import threading
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from core.outbound.attempts import Attempt, Claim
 from core.outbound.carrier import CarrierCall
-from core.outbound.jobs import QUEUE
-from core.outbound.settling import Settling
+from core.outbound.jobs import QUEUE, ScheduleRequest
 from tests.outbound.conftest import Line
 
 NUMBER = "+14155550101"
@@ -42,7 +43,7 @@ def broken(line: Line, job: str) -> Attempt:
 
 
 def settled(line: Line, *calls: CarrierCall, later: timedelta = timedelta(0)) -> int:
-    return Settling(line.app.gateway, Knows(*calls)).settle(datetime.now(UTC) + later)  # type: ignore[arg-type]
+    return line.settling(Knows(*calls)).settle(datetime.now(UTC) + later)
 
 
 def test_a_call_that_another_worker_may_just_have_dialled_is_not_taken(line: Line) -> None:
@@ -91,6 +92,41 @@ def test_what_was_claimed_anew_meanwhile_is_left_alone(line: Line) -> None:
             assert line.app.attempts.claim(Claim(QUEUE, "a", at, str(uuid.uuid4()), NUMBER, None)).go
             return ()
 
-    settling = Settling(line.app.gateway, Slow())  # type: ignore[arg-type]
+    settling = line.settling(Slow())
     assert settling.settle(datetime.now(UTC) + LATER) == 0
     assert line.app.attempts.find(ours.attempt_id).state == "dialling"
+
+
+class Elsewhere:
+    """What the backend's worker does with a job: it claims nothing, dials, and answers when it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_answer = threading.Event(), threading.Event()
+
+    def __call__(self, _taken: Any) -> dict[str, Any]:
+        self.begun.set()
+        self.may_answer.wait(30)
+        return {"success": True, "callSid": SID, "to": NUMBER, "status": "queued"}
+
+
+def test_a_call_of_the_backends_worker_is_not_taken_while_its_job_runs_nor_after(line: Line) -> None:
+    ours, backend = broken(line, "a"), Elsewhere()
+    with line.doing(backend):
+        theirs = line.queue.schedule(ScheduleRequest(to=NUMBER))
+        assert backend.begun.wait(30)
+        assert settled(line, call(datetime.now(UTC))) == 0
+        assert "which call is whose" in (line.app.attempts.find(ours.attempt_id).problem or "")
+        backend.may_answer.set()
+        line.until_finished(theirs.job_id)
+    assert settled(line, call(datetime.now(UTC)), later=LATER) == 1
+    assert line.app.attempts.find(ours.attempt_id).state == "not_dialled"
+
+
+def test_a_job_to_another_number_does_not_matter(line: Line) -> None:
+    ours, backend = broken(line, "a"), Elsewhere()
+    with line.doing(backend):
+        line.queue.schedule(ScheduleRequest(to="+14155550199"))
+        assert backend.begun.wait(30)
+        assert settled(line, call(datetime.now(UTC))) == 1
+        backend.may_answer.set()
+    assert line.app.attempts.find(ours.attempt_id).call_sid == SID
