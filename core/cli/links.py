@@ -8,6 +8,7 @@ from typing import Any
 from core.app import App
 from core.cli import repair_words, text
 from core.cli.answers import Answer, Answering, Handler, did
+from core.cli.progress import Following
 from core.errors import BadInput
 from core.linking import Command, activity, commands, fields
 from core.linking.commands import Action
@@ -84,7 +85,7 @@ def _undo_batch(settings: Settings, words: argparse.Namespace) -> Answering:
         if words.preview:
             seen = app.linking.preview_undo_batch(batch)
             return Answer(seen.to_json(), text.batch_preview(seen))
-        outcome = app.linking.undo_batch(batch, options)
+        outcome = app.linking.undo_in_bulk(batch, options, progress=Following()).outcome
         return Answer(outcome.to_json(), text.batch(outcome))
 
     return answer

@@ -1,8 +1,6 @@
 """``reconcile``: links in bulk what can be linked without anybody looking at it, or says what it would link."""
 
 import argparse
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,14 +9,14 @@ from typing import Any
 from core.app import App
 from core.cli import repair_words, text, worklist_words
 from core.cli.answers import Answer, Answering, Handler
+from core.cli.progress import Following, say
 from core.errors import BadInput
-from core.linking import BulkOutcome, BulkPlan, BulkProgress, WorklistFilter, bulk_plan, fields
+from core.linking import BulkOutcome, BulkPlan, WorklistFilter, bulk_plan, fields
 from core.linking.commands import Options
 from core.settings import Settings
 
 SHOWN = 50
 """So many pairs and skipped calls people are shown; --json has them all."""
-SAID_SECONDS = 1.0
 WORDS: Mapping[str, str] = {
     "already_linked": "linked already",
     "set_aside": "set aside",
@@ -55,8 +53,8 @@ def _reconcile(settings: Settings, words: argparse.Namespace) -> Answering:
         if not plan.pairs:
             return Answer({**plan.to_json(), "applied": True}, f"Nothing to link.\n{_left_out(plan.skipped)}".rstrip())
         batch = app.linking.begin_batch(plan, options)
-        _say(f"Batch {batch}: {len(plan.pairs)} calls. If it is interrupted: reconcile --apply --batch {batch}")
-        outcome = app.linking.carry_out(batch, options, progress=_Progress())
+        say(f"Batch {batch}: {len(plan.pairs)} calls. If it is interrupted: reconcile --apply --batch {batch}")
+        outcome = app.linking.carry_out(batch, options, progress=Following())
         return Answer(outcome.to_json(), done(outcome))
 
     return answer
@@ -71,7 +69,7 @@ def _carry_on(words: argparse.Namespace, options: Options) -> Answering:
         )
 
     def answer(app: App) -> Answer:
-        outcome = app.linking.carry_out(batch, options, progress=_Progress())
+        outcome = app.linking.carry_out(batch, options, progress=Following())
         return Answer(outcome.to_json(), done(outcome))
 
     return answer
@@ -133,28 +131,9 @@ def _left_out(skipped: Mapping[Any, int]) -> str:
     return "\n".join(f"  {WORDS[reason]:<32}{count:>7}" for reason, count in skipped.items())
 
 
-class _Progress:
-    """Says on stderr now and then how far a batch is."""
-
-    def __init__(self) -> None:
-        self._begun = self._said = time.monotonic()
-
-    def __call__(self, at: BulkProgress) -> None:
-        now = time.monotonic()
-        if now - self._said < SAID_SECONDS and at.done < at.total:
-            return
-        self._said = now
-        pace = at.done / max(now - self._begun, 0.001)
-        _say(f"{at.done} of {at.total} ({pace:.0f}/s), {at.skipped} skipped")
-
-
 def _considered(count: int) -> None:
     if count >= bulk_plan.CALLS_AT_ONCE * 4 and count % (bulk_plan.CALLS_AT_ONCE * 4) == 0:
-        _say(f"{count} calls looked at")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+        say(f"{count} calls looked at")
 
 
 HANDLERS: Mapping[str, Handler] = {"reconcile": _reconcile}

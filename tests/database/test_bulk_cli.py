@@ -51,8 +51,9 @@ def test_it_says_what_it_would_do_then_does_it_and_undo_takes_it_back(run: Run, 
     code, nothing, _ = run("reconcile", "--apply", "--json")
     assert (code, nothing["applied"], nothing["batch_id"], nothing["linked"]) == (0, True, None, [])
 
-    code, undone, _ = run("undo", "--batch", batch, "--json")
+    code, undone, said = run("undo", "--batch", batch, "--json")
     assert (code, len(undone["undone"]), undone["skipped"]) == (0, 3, [])
+    assert "3 of 3" in said and "0 skipped" in said, "how far it is goes to stderr"
 
 
 def test_for_people(run: Run, connection: Connection) -> None:
