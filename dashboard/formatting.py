@@ -10,6 +10,7 @@ import phonenumbers
 
 from core.model.phone import WITHHELD_NUMBERS
 from core.model.records import LinkEvent
+from core.wording import count as count  # pages say formatting.count
 
 NONE = "–"
 """Shown where there is no value."""
@@ -206,11 +207,6 @@ def direction_words(raw: str | None) -> str:
 def share(part: int, whole: int) -> str:
     """``93.1 %``; a dash when there is nothing to divide by."""
     return f"{100 * part / whole:.1f} %" if whole else NONE
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """``1 call``, ``1,204 calls``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def lead_label(lead_id: int | None, name: str | None = None) -> str:

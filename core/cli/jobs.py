@@ -8,6 +8,7 @@ from core.app import App
 from core.cli.answers import Answer, Answering, Handler
 from core.errors import BadInput
 from core.settings import Settings
+from core.wording import count
 
 
 def _jobs(_settings: Settings, words: argparse.Namespace) -> Answering:
@@ -21,7 +22,8 @@ def _jobs(_settings: Settings, words: argparse.Namespace) -> Answering:
         loaded = app.linking.load_jobs(path)
         judged = app.linking.judge()
         odd = f" {loaded.malformed} could not be read and were left out." if loaded.malformed else ""
-        shown = f"{loaded.read} jobs read, {loaded.changed} new or changed; {judged} calls judged again.{odd}"
+        read = f"{count(loaded.read, 'job')} read, {loaded.changed} new or changed"
+        shown = f"{read}; {count(judged, 'call')} judged again.{odd}"
         return Answer({**loaded.to_json(), "judged": judged}, shown)
 
     return answer

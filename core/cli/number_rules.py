@@ -12,6 +12,7 @@ from core.linking import fields, number_rules, worklist
 from core.linking.number_rules import NumberStory
 from core.model.number_rules import NumberRule, sentence
 from core.settings import Settings
+from core.wording import count
 
 VERBS = ("set", "end")
 SAME_RULE = "Nothing changed: just this rule holds already."
@@ -79,11 +80,11 @@ def _story_text(told: NumberStory) -> str:
     lines = [told.number + (f"  one of our own numbers (by {told.ours_by})" if told.ours else "")]
     lines.append(_rule_text(told.rule) if told.rule else "Nobody has ruled about it.")
     lines += [f"  earlier: {_rule_text(rule)}" for rule in told.past]
-    lines += ["", f"{len(told.leads)} leads have it, {len(told.alike)} a number like it."]
+    lines += ["", f"{count(len(told.leads), 'lead has', 'leads have')} it, {len(told.alike)} a number like it."]
     having = [(each.lead.id, each.lead.name or "-", each.lead.phone or "-", each.likeness) for each in told.leads]
     having += [(each.lead.id, each.lead.name or "-", each.lead.phone or "-", each.likeness) for each in told.alike]
     lines += [text.table(("lead", "name", "phone", "as"), having)] if having else []
-    lines += ["", f"{told.figures.calls} calls{f': {states}' if states else ''}."]
+    lines += ["", f"{count(told.figures.calls, 'call')}{f': {states}' if states else ''}."]
     rows = [(call.call_sid, f"{call.started_at:%Y-%m-%d %H:%M:%S}", call.state, call.lead_id or "-", call.cause or "-")
             for call in told.page.items]  # fmt: skip
     lines += [text.table(("call", "started (UTC)", "state", "lead", "cause"), rows)] if rows else []

@@ -14,6 +14,7 @@ from core.errors import BadInput
 from core.linking import BulkOutcome, BulkPlan, WorklistFilter, bulk_plan, fields
 from core.linking.commands import Options
 from core.settings import Settings
+from core.wording import count
 
 SHOWN = 50
 """So many pairs and skipped calls people are shown; --json has them all."""
@@ -53,7 +54,7 @@ def _reconcile(settings: Settings, words: argparse.Namespace) -> Answering:
         if not plan.pairs:
             return Answer({**plan.to_json(), "applied": True}, f"Nothing to link.\n{_left_out(plan.skipped)}".rstrip())
         batch = app.linking.begin_batch(plan, options)
-        say(f"Batch {batch}: {len(plan.pairs)} calls. If it is interrupted: reconcile --apply --batch {batch}")
+        say(f"Batch {batch}: {count(len(plan.pairs), 'call')}. If it is interrupted: reconcile --apply --batch {batch}")
         outcome = app.linking.carry_out(batch, options, progress=Following())
         return Answer(outcome.to_json(), done(outcome))
 
@@ -108,17 +109,19 @@ def planned(plan: BulkPlan) -> str:
         lines.append(f"… and {len(plan.pairs) - SHOWN} more (--json lists all)")
     current = sum(pair.becomes == "current" for pair in plan.pairs)
     lines.append(
-        f"\n{len(plan.pairs)} calls would be linked: {current} as current, {len(plan.pairs) - current} as history."
+        f"\n{count(len(plan.pairs), 'call')} would be linked: "
+        f"{current} as current, {len(plan.pairs) - current} as history."
     )
     if plan.dialling:
-        lines.append(f"{len(plan.dialling)} of their leads are new and would not be dialled automatically any more.")
+        lines.append(f"{count(len(plan.dialling), 'new lead')} of theirs would not be dialled automatically any more.")
     return "\n".join([*lines, _left_out(plan.skipped), "Nothing was written. To link them: reconcile --apply"])
 
 
 def done(outcome: BulkOutcome) -> str:
     """What was linked, for people."""
     status, current = outcome.status, sum(pair.becomes == "current" for pair in outcome.linked)
-    lines = [f"{len(outcome.linked)} calls linked: {current} as current, {len(outcome.linked) - current} as history."]
+    history = len(outcome.linked) - current
+    lines = [f"{count(len(outcome.linked), 'call')} linked: {current} as current, {history} as history."]
     if status.state == "cancelled":
         lines.append(f"Stopped by {status.cancelled_by} after {status.done} of {status.total}.")
     lines += [
@@ -131,9 +134,9 @@ def _left_out(skipped: Mapping[Any, int]) -> str:
     return "\n".join(f"  {WORDS[reason]:<32}{count:>7}" for reason, count in skipped.items())
 
 
-def _considered(count: int) -> None:
-    if count >= bulk_plan.CALLS_AT_ONCE * 4 and count % (bulk_plan.CALLS_AT_ONCE * 4) == 0:
-        say(f"{count} calls looked at")
+def _considered(seen: int) -> None:
+    if seen >= bulk_plan.CALLS_AT_ONCE * 4 and seen % (bulk_plan.CALLS_AT_ONCE * 4) == 0:
+        say(f"{count(seen, 'call')} looked at")
 
 
 HANDLERS: Mapping[str, Handler] = {"reconcile": _reconcile}

@@ -13,6 +13,7 @@ from core.linking import Options, fields
 from core.settings import Settings
 from core.telephony import BulkRepair, RepairPreview
 from core.telephony.repair import FIELDS, Field, Which
+from core.wording import count
 
 COMPLETE = "Nothing changed: Twilio knows no more of this call than is stored."
 HOW = "Name a call, or a kind of calls: repair CALL_SID, repair --cause no_numbers, repair --view stuck"
@@ -68,13 +69,13 @@ def _which(words: argparse.Namespace) -> Which:
 
 def _waiting(app: App, which: Which, limit: int | None) -> Answer:
     sids = app.repair.waiting(which, limit)
-    said = f"Twilio would be asked about {len(sids)} calls. Nothing was written."
+    said = f"Twilio would be asked about {count(len(sids), 'call')}. Nothing was written."
     return Answer({"total": len(sids), "call_sids": sids}, said)
 
 
 def _progress(done: int, total: int) -> None:
     if total and (done == total or done % 25 == 0):
-        print(f"{done} of {total} calls", file=sys.stderr, flush=True)
+        print(f"{done} of {count(total, 'call')}", file=sys.stderr, flush=True)
 
 
 def _seen(seen: RepairPreview) -> str:
@@ -91,7 +92,7 @@ def _seen(seen: RepairPreview) -> str:
 
 def _bulk(done: BulkRepair) -> str:
     lines = [
-        f"{len(done.repaired)} of {done.total} calls filled, {len(done.unchanged)} as they were, "
+        f"{len(done.repaired)} of {count(done.total, 'call')} filled, {len(done.unchanged)} as they were, "
         f"{len(done.unknown)} unknown to Twilio, {len(done.failed)} failed."
     ]
     lines += [f"  {sid}: {why}" for sid, why in done.failed.items()]

@@ -23,6 +23,7 @@ from core.linking.stages import duration
 from core.model.conflicts import to_normalise
 from core.model.records import Call, Candidate, LinkEvent
 from core.store.gateway import Row
+from core.wording import count
 
 if TYPE_CHECKING:
     from core.demo import DemoReport
@@ -54,7 +55,7 @@ def overview(figures: Mapping[str, Any]) -> str:
         ("unlinked", figures["unlinked"]),
     ]
     causes: Mapping[str, int] = figures["unlinked_by_cause"]
-    lines += [(f"  {cause}", count) for cause, count in sorted(causes.items(), key=lambda item: -item[1])]
+    lines += [(f"  {cause}", calls) for cause, calls in sorted(causes.items(), key=lambda item: -item[1])]
     lines += [("pending", figures["pending"]), ("set aside", figures["set_aside"])]
     lines += [
         (name, figures[name]) for name in ("conflicts", "suspect", "stuck", "dangling") if figures[name] is not None
@@ -71,7 +72,7 @@ def worklist(page: WorklistPage, total: int, candidates: Mapping[str, tuple[Cand
     lines = [table(head, [_worklist_row(call) for call in page.items])]
     if candidates is not None:
         lines += [f"\n{call.call_sid}\n{candidates_text(candidates.get(call.call_sid, ()))}" for call in page.items]
-    lines.append(f"\n{len(page.items)} of {total} calls.")
+    lines.append(f"\n{len(page.items)} of {count(total, 'call')}.")
     if page.next:
         lines.append(f"Next page: --after {page.next}")
     return "\n".join(lines)
@@ -93,7 +94,10 @@ def numbers(page: NumberPage) -> str:
         )
         for group in page.items
     ]
-    lines = [table(head, rows, right=(1, 2)), f"\n{len(page.items)} of {page.total} numbers, {page.calls} calls."]
+    lines = [
+        table(head, rows, right=(1, 2)),
+        f"\n{len(page.items)} of {count(page.total, 'number')}, {count(page.calls, 'call')}.",
+    ]
     return "\n".join([*lines, f"Next page: --after {page.next}"] if page.next else lines)
 
 
@@ -108,7 +112,7 @@ def conflicts_text(page: ConflictPage) -> str:
         lines.append(f"  {item.sentence} Remedy: {_remedy(item)}")
         rows = [row for side in item.sides for row in side.events] if item.differing else []
         lines += [f"    row {row['id']}: {_columns(row, item.differing)}" for row in rows]
-    lines.append(f"\n{len(page.items)} of {page.total} conflicts.")
+    lines.append(f"\n{len(page.items)} of {count(page.total, 'conflict')}.")
     return "\n".join([*lines, f"Next page: --after {page.next}"] if page.next else lines)
 
 
@@ -199,7 +203,7 @@ def matches(found: Matches) -> str:
         for call in found.calls
     ]
     more = " There are more: give more of the SID." if found.more else ""
-    return f"{table(head, rows)}\n\n{len(found.calls)} calls match.{more}"
+    return f"{table(head, rows)}\n\n{count(len(found.calls), 'call matches', 'calls match')}.{more}"
 
 
 def events(listed: Sequence[LinkEvent]) -> str:
@@ -264,11 +268,11 @@ def rebuilt(done: Rebuilt) -> str:
 def demo(report: "DemoReport") -> str:
     """What demo data was written."""
     rows = f"{report.events} event rows, {report.transcripts} transcript lines, {report.recordings} recordings"
-    lines = [f"{report.calls} calls of {report.leads} leads in {report.seconds:.1f} s: {rows}."]
+    lines = [f"{count(report.calls, 'call')} of {count(report.leads, 'lead')} in {report.seconds:.1f} s: {rows}."]
     lines.append(f"{report.linked} linked, {report.set_aside} set aside; unlinked by cause:")
-    lines += [f"  {cause:<28}{count}" for cause, count in sorted(report.causes.items(), key=lambda item: -item[1])]
+    lines += [f"  {cause:<28}{calls}" for cause, calls in sorted(report.causes.items(), key=lambda item: -item[1])]
     lines.append("Conflicts:")
-    lines += [f"  {kind:<28}{count}" for kind, count in report.conflicts.items()]
+    lines += [f"  {kind:<28}{found}" for kind, found in report.conflicts.items()]
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.linking.results import Check, Rebuilt
 from core.store.gateway import Gateway, Order, Where
+from core.wording import count
 
 MIGRATE = "python -m core migrate"
 REBUILD = "python -m core rebuild"
@@ -118,7 +119,7 @@ def _unique(facts: Mapping[str, Any]) -> Check:
     if facts["call_sid_unique"]:
         return Check("unique", True, "leads.call_sid is UNIQUE.")
     if shared:
-        calls = "1 call stands" if shared == 1 else f"{shared} calls stand"
+        calls = count(shared, "call stands", "calls stand")
         return Check("unique", False, f"leads.call_sid is not UNIQUE: {calls} in several leads.", LIST_DUPLICATES)
     return Check("unique", False, "leads.call_sid is not UNIQUE, and nothing stands in the way.", ADD_CONSTRAINT)
 
@@ -138,10 +139,10 @@ def _installed(facts: Mapping[str, Any]) -> Check:
 
 
 def _missed(facts: Mapping[str, Any]) -> Check:
-    count = facts["missed_changes"]
-    if not count:
+    missed = facts["missed_changes"]
+    if not missed:
         return Check("missed changes", True, "Every change of the customer's tables was followed.")
-    return Check("missed changes", False, f"{count} changes of the customer's tables were not followed.", REBUILD)
+    return Check("missed changes", False, f"{count(missed, 'change')} of the customer's tables not followed.", REBUILD)
 
 
 def _drift(facts: Mapping[str, Any]) -> Check:
@@ -152,17 +153,14 @@ def _drift(facts: Mapping[str, Any]) -> Check:
         return Check("consistency", True, f"{said}; {REBUILD} compares all.")
     if not drift:
         return Check("consistency", True, "Calls, links and slots are as rows and ledger say.")
-    told = ", ".join(f"{kind}: {count}" for kind, count in sorted(drift.items()))
+    told = ", ".join(f"{kind}: {found}" for kind, found in sorted(drift.items()))
     return Check("consistency", False, f"Not as rows and ledger say: {told}.", REBUILD)
 
 
 def _judged(facts: Mapping[str, Any]) -> Check:
     waiting = facts["judge_queue"]
-    if waiting <= MANY_WAITING:
-        return Check(
-            "causes", True, f"{waiting} calls wait for their cause." if waiting else "Every cause is up to date."
-        )
-    return Check("causes", False, f"{waiting} calls wait for their cause.", REBUILD)
+    said = f"{count(waiting, 'call waits', 'calls wait')} for a cause." if waiting else "Every cause is up to date."
+    return Check("causes", waiting <= MANY_WAITING, said, REBUILD if waiting > MANY_WAITING else None)
 
 
 def _own_numbers(facts: Mapping[str, Any]) -> Check:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from core.linking.results import Stage, StageState
 from core.model.records import Call, Lead, LinkEvent
 from core.store.gateway import Row
+from core.wording import count
 
 FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 """Twilio's final call statuses."""
@@ -78,20 +79,20 @@ def _twilio(known: Known) -> Stage:
 
 
 def _events(known: Known) -> Stage:
-    count = len(known.events)
-    if not count:
+    stored = len(known.events)
+    if not stored:
         return Stage("events", "missing", "No row in call_events: no callback of this call was saved.")
-    rows = "1 row" if count == 1 else f"{count} rows"
+    rows = count(stored, "row")
     if not _has_numbers(known.call):
         return Stage("events", "failed", f"{rows} in call_events, none with a phone number.")
-    more = "" if count == 1 else ": the backend keeps one row per call, so these are duplicates"
+    more = "" if stored == 1 else ": the backend keeps one row per call, so these are duplicates"
     return Stage("events", "ok", f"{rows} in call_events{more}.")
 
 
 def _transcript(known: Known) -> Stage:
     turns = len(known.transcripts)
     if turns:
-        return Stage("transcript", "ok", "1 turn." if turns == 1 else f"{turns} turns.")
+        return Stage("transcript", "ok", f"{count(turns, 'turn')}.")
     status = (known.call.status or "").lower()
     if status in UNANSWERED:
         return Stage("transcript", "not_applicable", f"Nobody spoke: the call ended as {status}.")

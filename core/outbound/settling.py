@@ -14,6 +14,7 @@ from core.outbound.carrier import Carrier, CarrierCall
 from core.outbound.harvest import Harvest
 from core.outbound.queue import OutboundQueue
 from core.store.gateway import Gateway, Where
+from core.wording import count
 
 CLOCKS_DIFFER = timedelta(seconds=5)
 CLOCKS_AT_WORST = timedelta(minutes=15)
@@ -124,4 +125,5 @@ def _undecided(calls: Sequence[CarrierCall], near: Sequence[CarrierCall], rivals
         return f"{rivals + 1} attempts to this number are open at once: which call is whose cannot be told."
     when = "then" if calls else "about then"
     found = calls or near
-    return f"The carrier knows of {len(found)} calls to this number {when}: {', '.join(c.call_sid for c in found[:5])}."
+    named = ", ".join(call.call_sid for call in found[:5])
+    return f"The carrier knows of {count(len(found), 'call')} to this number {when}: {named}."

@@ -62,12 +62,12 @@ def test_for_people(run: Run, connection: Connection) -> None:
     town.call(connection, 2, 99, days=2)
 
     _, text, _ = run("reconcile")
-    assert "1 calls would be linked: 1 as current, 0 as history." in text
+    assert "1 call would be linked: 1 as current, 0 as history." in text
     assert "has exactly this number" in text and "no candidate" in text and "Nothing was written." in text
-    assert "1 of their leads are new and would not be dialled" in text
+    assert "1 new lead of theirs would not be dialled" in text
 
     _, text, _ = run("reconcile", "--apply")
-    assert "1 calls linked: 1 as current" in text and "undo --batch" in text
+    assert "1 call linked: 1 as current" in text and "undo --batch" in text
 
     _, text, _ = run("reconcile")
     assert text.startswith("Nothing to link.")
