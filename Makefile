@@ -1,5 +1,5 @@
 # make run     a console on http://localhost:8501, everything set up first
-# make test [WORKERS=2]   checks and tests, everything set up first
+# make test [WORKERS=3]   checks and tests, everything set up first
 # make check   linter, formatter, types, import direction
 # make bench [BENCH='--calls 10000 --json FILE'] · make test-kill · make test-load
 # make lock    write the lock files anew after a change of requirements*.txt
@@ -9,7 +9,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PORT ?= 8501
-WORKERS ?= 2
+# Three on two cores: much of the time is spent waiting for servers, speech and browsers.
+WORKERS ?= 3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 ROOT := $(filter 0,$(shell id -u))

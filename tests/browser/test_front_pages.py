@@ -16,7 +16,6 @@ from tests.browser.test_accessibility import violations
 from tests.database.conftest import GUIDE_TABLES, Cluster
 
 PASSWORD = "correct horse 17"
-SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
 @pytest.fixture
@@ -34,16 +33,14 @@ def checked(page: Page, heading: str) -> None:
     assert not found, "\n".join(found)
 
 
-@SCHEMES
-def test_the_links_page(server: Server, open_page: OpenPage, scheme: str) -> None:
-    page = open_page(server, "/login", signed_in=False, color_scheme=scheme)
+def test_the_links_page(server: Server, open_page: OpenPage) -> None:
+    page = open_page(server, "/login", signed_in=False)
     checked(page, "Sign in")
 
 
-@SCHEMES
-def test_accounts_pages(world: App, db: str, serve: Callable[..., Server], open_page: OpenPage, scheme: str) -> None:
+def test_accounts_pages(world: App, db: str, serve: Callable[..., Server], open_page: OpenPage) -> None:
     server = serve(db, PATCHBAY_AUTH="required")
-    page = open_page(server, "/login", signed_in=False, color_scheme=scheme)
+    page = open_page(server, "/login", signed_in=False)
     checked(page, "Create the first account")
     world.access.accounts.add("Vera", "viewer", PASSWORD)
     page.goto("/login")
@@ -69,13 +66,10 @@ class Unready(Server):
         pytest.fail(self.log.read_text())
 
 
-@SCHEMES
-def test_without_a_schema_the_machines_user_is_shown_what_to_run(
-    bare: str, open_page: OpenPage, tmp_path: Any, scheme: str
-) -> None:
+def test_without_a_schema_the_machines_user_is_shown_what_to_run(bare: str, open_page: OpenPage, tmp_path: Any) -> None:
     server = Unready(bare, tmp_path / "console.log")
     try:
-        page = open_page(server, "/system", color_scheme=scheme)
+        page = open_page(server, "/system")
         expect(page.get_by_text("The database has no Patchbay schema yet.")).to_be_visible()
         expect(page.get_by_text(re.compile(r"\d+ migrations are missing"))).to_be_visible()
         expect(page.get_by_text("python -m core migrate", exact=True)).to_be_visible()
@@ -88,13 +82,12 @@ def test_without_a_schema_the_machines_user_is_shown_what_to_run(
     assert "Traceback" not in server.log.read_text(), server.log.read_text()
 
 
-@SCHEMES
 def test_without_a_schema_people_with_accounts_are_told_the_command(
-    bare: str, open_page: OpenPage, tmp_path: Any, scheme: str
+    bare: str, open_page: OpenPage, tmp_path: Any
 ) -> None:
     server = Unready(bare, tmp_path / "console.log", PATCHBAY_AUTH="required")
     try:
-        page = open_page(server, "/login", signed_in=False, color_scheme=scheme)
+        page = open_page(server, "/login", signed_in=False)
         checked(page, "Not right now")
         expect(page.get_by_text("python -m core migrate --print")).to_be_visible()
     finally:

@@ -71,8 +71,7 @@ def test_a_suspect_link_beside_the_better_lead(contested: App, server: Server, o
     assert contested.linking.call(CURRENT).suspect is None and contested.linking.conflicts().total == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_accessible(contested: App, server: Server, open_page: OpenPage, scheme: str) -> None:
+def test_pages_are_accessible(contested: App, server: Server, open_page: OpenPage) -> None:
     contested.linking.set_number_rule(SHARED, "switchboard", reason="The front desk")
-    page = open_page(server, "/overview", color_scheme=scheme)
+    page = open_page(server, "/overview")
     assert {path: found for path in PAGES if (found := visited(page, path))} == {}
