@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from core.errors import BadInput, Busy, DatabaseDown
@@ -257,6 +258,9 @@ def ask(connection: Connection, seconds: float, plans: Plans = "auto") -> None:
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise TimeoutError(f"no answer within {seconds:.1f} s")
         server.consume_input()
-    while server.get_result():
-        pass
+    while answer := server.get_result():
+        if answer.status not in (ExecStatus.EMPTY_QUERY, ExecStatus.COMMAND_OK):
+            raise psycopg.OperationalError(answer.get_error_message())
+    if server.status != ConnStatus.OK:  # a server that ended it had said so before the question
+        raise psycopg.OperationalError("the server had ended the connection")
     connection.plans = plans
