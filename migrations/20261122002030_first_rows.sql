@@ -1,6 +1,6 @@
--- A command locks the call that it changes also where the call comes just then: its first row, or a row after all were deleted, could be
--- committed between the command's locking and its looking. Then the command changed a row that somebody else was changing, and one of the
--- two changes was lost. Idempotent; may be pasted.
+-- A command locks what it changes also where that comes just then: a call's first row, or a row after all were deleted, or a lead that was
+-- deleted and is added again, could be committed between the command's locking and its looking. Then the command changed a row that
+-- somebody else was changing, and one of the two changes was lost. Idempotent; may be pasted.
 
 -- Lock what a command on a call may touch: leads by id (the given ones, the call's, every one that carries the SID), then calls
 -- by SID (this one, the given ones, and each lead's newest other call, which a slot may fall back to). Then check that nobody
@@ -37,9 +37,10 @@ begin
     raise exception using errcode = 'PB001', message = format('There is no call %s.', p_sid),
       hint = 'Look the Call SID up to see what is known of it.';
   end if;
-  if p_sid <> all (v_locked)  -- it came after the rows were locked: who wrote it may be changing it still
+  -- What came after the rows were locked may still be changed by whoever wrote it.
+  if p_sid <> all (v_locked)
      or exists (select from public.leads l
-             where (l.id = v_call.lead_id or l.call_sid = p_sid) and l.id <> all (coalesce(v_leads, '{}')))
+             where (l.id = v_call.lead_id or l.call_sid = p_sid or l.id = any (p_leads)) and l.id <> all (coalesce(v_leads, '{}')))
      or exists (select from unnest(v_leads) as i where public.patchbay_newest(i, p_sid) <> all (v_sids)) then
     raise exception using errcode = 'PB006', message = 'Somebody else is changing this call.', hint = 'Try again.';
   end if;

@@ -97,6 +97,30 @@ def test_a_call_whose_first_row_comes_just_then_is_changed_by_one_at_a_time(db: 
         desk.assert_sound()
 
 
+def test_a_lead_that_is_added_again_just_then_is_locked_before_it_is_changed(db: str) -> None:
+    """It was deleted while the command waited for it: the new row is another one, which a writer may have by then."""
+    with ExitStack() as stack:
+        backend, person, connection = (stack.enter_context(psycopg.connect(db, autocommit=True)) for _ in range(3))
+        desk = Desk(connection)
+        (ada,) = desk.leads(1)
+        desk.calls("CA1")
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+
+        backend.execute("begin")
+        backend.execute("delete from leads where id = %s", [ada])
+        backend.execute("insert into leads (id) values (%s)", [ada])
+        command = "select link_call('CA1', %s, '{\"actor\": \"eve\"}')"
+        outcome = pool.submit(lambda: person.execute(command, [ada]).fetchone())
+        until_it_waits(connection)
+        backend.execute("commit")
+        with pytest.raises(psycopg.Error) as refused:
+            outcome.result()
+        assert refused.value.sqlstate in ("PB006", "55P03"), "somebody else is changing this call"
+        person.execute(command, [ada])  # as the gateway does
+        assert desk.sql("select lead_id from calls where call_sid = 'CA1'").fetchall() == [(ada,)]
+        desk.assert_sound()
+
+
 def until_it_waits(connection: psycopg.Connection[Any]) -> None:
     """Until a statement waits for a lock."""
     for _ in range(500):
